@@ -1,0 +1,35 @@
+# Every check is one command. The first one sets up .venv; PYTHON chooses the interpreter.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: atlas test test-fast lint bench clean
+
+atlas: .venv/atlas.stamp ## from nothing to a site in site/
+	$(BIN)/head-atlas demo
+
+test: .venv/dev.stamp ## all tests; those in the browser need Chromium
+	$(BIN)/python -m pytest
+
+test-fast: .venv/dev.stamp ## without the full-size models
+	$(BIN)/python -m pytest -m "not slow"
+
+lint: .venv/dev.stamp ## style and types of everything, build/clipheads included
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+bench: .venv/atlas.stamp ## ratios measured side by side in one run
+	$(BIN)/head-atlas bench
+
+clean: ## the bundles and the site, not the environment
+	rm -rf data/atlas data/demo-gallery
+	find site -mindepth 1 ! -name README.md -delete
+
+.venv/atlas.stamp: pyproject.toml constraints.txt
+	test -d .venv || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+.venv/dev.stamp: .venv/atlas.stamp
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $@
