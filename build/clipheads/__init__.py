@@ -1,0 +1,56 @@
+"""CLIP's image embedding as an exact sum of contributions of attention heads.
+
+>>> from clipheads import decompose, head_basis, load_model
+>>> model = load_model("ViT-B-32_openai")                                      # doctest: +SKIP
+>>> parts = decompose(model, pixels)                       # [B, 3, 224, 224]  # doctest: +SKIP
+>>> contributions(parts, head_basis(model)).shape          # [B, L, H, D]      # doctest: +SKIP
+torch.Size([1, 12, 12, 512])
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from clipheads.decompose import contributions, decompose, decompose_patches, head_basis
+    from clipheads.descriptions import read_descriptions
+    from clipheads.models import PAPER_MODELS, embed_texts, load_model
+    from clipheads.pipeline import build_model
+    from clipheads.scores import association, entanglement
+    from clipheads.textspan import textspan
+
+__all__ = [
+    "PAPER_MODELS",
+    "association",
+    "build_model",
+    "contributions",
+    "decompose",
+    "decompose_patches",
+    "embed_texts",
+    "entanglement",
+    "head_basis",
+    "load_model",
+    "read_descriptions",
+    "textspan",
+]
+
+_HOME = {
+    "PAPER_MODELS": "models",
+    "association": "scores",
+    "build_model": "pipeline",
+    "contributions": "decompose",
+    "decompose": "decompose",
+    "decompose_patches": "decompose",
+    "embed_texts": "models",
+    "entanglement": "scores",
+    "head_basis": "decompose",
+    "load_model": "models",
+    "read_descriptions": "descriptions",
+    "textspan": "textspan",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use, so that the generator can read bundles without loading torch."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -1,0 +1,288 @@
+"""The contract between build and generator: what lies in `data/atlas/`, and nothing else.
+
+    data/atlas/gallery/manifest.json, <id>.webp
+    data/atlas/<model>/model.json            ModelRecord; written last
+    data/atlas/<model>/heads/L11.H7.json     HeadRecord
+    data/atlas/<model>/images.json           ImagesRecord
+    data/atlas/<model>/basis.safetensors     "basis" [heads, D, r]
+    data/atlas/<model>/coordinates.safetensors  "coordinates" [images, heads, r], "shares"
+                                             [images, heads], "embeddings" [images, D]
+    data/atlas/<model>/neighbours.safetensors   "images" [heads, images, k] int32, "scores" float32;
+                                             k is 8, or all others in a smaller gallery
+    data/atlas/<model>/heatmaps.safetensors  "maps" [maps, rows, columns] float16:
+                                             tokens x <c of the patch, text>
+    data/atlas/<model>/projections.onnx      text [n, D] -> queries [n, heads, r]
+
+What later stages of a build read, and pages do not:
+
+    data/atlas/stages.json, data/atlas/<model>/stages.json   the key of each finished stage
+    data/atlas/<model>/statistics.safetensors   float64 moments: "mean" [heads, r], "covariance"
+                                             [heads, r, r], "count", those of all terms
+    data/atlas/<model>/descriptions.safetensors "embeddings" [texts of the pool, D]
+    data/atlas/<model>/topics.safetensors    "embeddings" [texts of topics and contrasts, D]
+    data/atlas/<model>/textspan.json         for each head its picks: index in the pool, share
+
+The second axis named `heads` follows the order of `ModelRecord.heads`; the axis `images`
+follows the order of the gallery manifest. This module imports neither torch nor open_clip.
+"""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+FORMAT = 1
+"""Version of the bundle; a generator refuses any other."""
+
+
+class Record(BaseModel):
+    """Base of all records: unknown fields are an error, values are never changed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class GalleryImage(Record):
+    """One image of the gallery, as it is shown."""
+
+    id: str = Field(description="Stable name in URLs: letters, digits and hyphens")
+    title: str
+    credit: str
+    licence: str
+    source: str = Field(description="Where it came from: a URL, a file name, or how it was drawn")
+    width: int = Field(description="Width in pixels of <id>.webp")
+    height: int = Field(description="Height in pixels of <id>.webp")
+
+
+class SkippedImage(Record):
+    """A file of the gallery folder that could not be read."""
+
+    file: str
+    reason: str
+
+
+class GalleryManifest(Record):
+    """`gallery/manifest.json`."""
+
+    format: Literal[1] = 1
+    title: str
+    sha256: str = Field(description="Hash of all pixels and metadata")
+    images: list[GalleryImage]
+    skipped: list[SkippedImage] = []
+
+
+class Architecture(Record):
+    """The vision transformer of a model."""
+
+    layers: int
+    heads: int = Field(description="Heads in each layer")
+    d_head: int
+    width: int = Field(description="Width of the residual stream")
+    embedding_dim: int = Field(description="D, the dimension of the joint embedding")
+    image_size: int = Field(description="Side of the square input in pixels")
+    patch_size: int
+    grid: tuple[int, int] = Field(description="Rows and columns of patches")
+    quick_gelu: bool
+    parameters: int = Field(description="Parameters of the vision tower")
+
+
+class Weights(Record):
+    """Which weights were used."""
+
+    source: str = Field(description="open_clip tag, file name or local-dir name")
+    sha256: str
+
+
+class DescriptionPool(Record):
+    """The texts that TEXTSPAN chose from."""
+
+    name: str
+    count: int
+    properties: int
+    sha256: str
+
+
+class Labeller(Record):
+    """Who named the heads."""
+
+    kind: Literal["embedded", "openai", "imported"]
+    method: str = Field(description="One sentence for the reader, with its settings")
+    model: str | None = None
+    prompt_version: str | None = None
+
+
+class Score(Record):
+    """A share of heads with a bootstrap interval."""
+
+    value: float
+    low: float = Field(description="2.5th percentile over resampled heads")
+    high: float = Field(description="97.5th percentile over resampled heads")
+    count: int = Field(description="Heads that count towards the share")
+
+
+class Scores(Record):
+    """Entanglement and association (section 5 of the design, section 4 of the paper)."""
+
+    layers: list[int]
+    heads: int
+    unlabelled: int
+    entanglement: Score
+    association: Score
+
+
+class Term(Record):
+    """One of the 2L + 1 terms of the residual stream."""
+
+    kind: Literal["input", "attention", "mlp"]
+    layer: int | None = None
+    mean_share: float = Field(description="Mean over images of <c, f/|f|>; all terms sum to 1")
+    variance_share: float = Field(
+        description="tr Cov(c, f/|f|) / tr Var(f/|f|); all terms sum to 1; can be negative"
+    )
+
+
+class HeadSummary(Record):
+    """A head as the model page shows it."""
+
+    id: str
+    layer: int
+    head: int
+    label: str | None
+    confidence: float | None = Field(description="Share of the labeller's weight; None if unknown")
+    variance_share: float
+    mean_share: float
+    first_description: str
+
+
+class Neighbour(Record):
+    """An image and its cosine with what was asked."""
+
+    image: str
+    score: float
+
+
+class PropertyQuery(Record):
+    """Neighbours of one image within a property."""
+
+    image: str
+    neighbours: list[Neighbour]
+
+
+class PropertyRecord(Record):
+    """A property that labels at least one head, and neighbours by it."""
+
+    name: str
+    slug: str
+    heads: list[str]
+    queries: list[PropertyQuery] = Field(description="Example images, top 4 neighbours each")
+
+
+class HeatMap(Record):
+    """A raw grid in `heatmaps.safetensors` over one image."""
+
+    image: str
+    map: int = Field(description="Index into the tensor `maps`")
+
+
+class ContrastRecord(Record):
+    """First text minus second text, summed over all layers and heads of the bundle."""
+
+    slug: str
+    first: str
+    second: str
+    maps: list[HeatMap]
+
+
+class ModelRecord(Record):
+    """`<model>/model.json`."""
+
+    format: Literal[1] = 1
+    name: str
+    architecture: Architecture
+    weights: Weights
+    gallery_sha256: str
+    gallery_images: int
+    pool: DescriptionPool
+    layers: list[int] = Field(description="Layers whose heads are in this bundle")
+    labeller: Labeller
+    scores: Scores
+    heads: list[HeadSummary]
+    terms: list[Term]
+    reconstruction_error: float = Field(
+        description="Largest |sum of contributions - unit embedding| over images and coordinates"
+    )
+    properties: list[PropertyRecord]
+    contrasts: list[ContrastRecord]
+    version: str = Field(description="Version of clip-head-atlas that built it")
+
+
+class DescriptionRecord(Record):
+    """One TEXTSPAN pick."""
+
+    text: str
+    property: str | None = Field(description="The pool's property; None for a bare text list")
+    share: float = Field(description="Share of the head's variance that this pick explains")
+    matches_label: bool
+    neighbours: list[Neighbour] = Field(description="Top 8 images of the gallery")
+    maps: list[HeatMap]
+
+
+class Strength(Record):
+    """How much of an image's embedding a head makes."""
+
+    image: str
+    share: float = Field(description="<c, f/|f|>; over all terms it sums to 1")
+    excess: float = Field(description="share minus the head's mean share over the gallery")
+
+
+class ImageNeighbours(Record):
+    """Neighbours of one image in one head: cosine of contributions."""
+
+    image: str
+    neighbours: list[Neighbour]
+
+
+class TopicMaps(Record):
+    """Heat maps of one topic text in one head."""
+
+    text: str
+    property: str | None
+    maps: list[HeatMap]
+
+
+class Label(Record):
+    """The property that a head's descriptions have in common."""
+
+    text: str | None
+    confidence: float | None
+    reason: str = Field(description="Why this label, or why none")
+
+
+class HeadRecord(Record):
+    """`<model>/heads/L11.H7.json`."""
+
+    format: Literal[1] = 1
+    id: str
+    layer: int
+    head: int
+    label: Label
+    variance_share: float
+    mean_share: float
+    explained: float = Field(description="Share of the head's variance that all picks explain")
+    descriptions: list[DescriptionRecord]
+    strongest: list[Strength]
+    image_neighbours: list[ImageNeighbours]
+    topics: list[TopicMaps]
+
+
+class HeadStrength(Record):
+    """How much of one image's embedding a head makes."""
+
+    head: str
+    share: float
+    excess: float
+
+
+class ImagesRecord(Record):
+    """`<model>/images.json`: for each gallery image the heads that contribute most."""
+
+    format: Literal[1] = 1
+    images: dict[str, list[HeadStrength]]

@@ -1,0 +1,17 @@
+"""Errors that a user can mend: one line that says what, where, and what would be right."""
+
+
+class AtlasError(Exception):
+    """Input that cannot be used; the message is shown as it is and the exit code is 2."""
+
+
+class ModelError(AtlasError):
+    """A model that is unknown, unsupported, or whose weights do not fit."""
+
+
+class GalleryError(AtlasError):
+    """A gallery that is missing, empty, or without a readable image."""
+
+
+class BundleError(AtlasError):
+    """A bundle that is missing, damaged, or of another format version."""

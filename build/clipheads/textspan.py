@@ -1,0 +1,70 @@
+"""TEXTSPAN: name the directions in which a head's contributions vary by descriptions.
+
+Greedy and orthogonal (Gandelsman et al., 2024, algorithm 1): pick the description along whose
+projection on the head's outputs these vary most, remove its direction from all descriptions and
+from the outputs, repeat. The outputs matter only through their covariance Σ, so the cost does not
+grow with the number of images.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+RANK_TOLERANCE = 1e-10
+"""Directions with less than this part of the largest variance are float32 rounding noise."""
+
+VANISHED = 1e-6
+"""A description shorter than this part of its own length has no direction left to give."""
+
+
+@dataclass(frozen=True)
+class Pick:
+    """A description that TEXTSPAN chose."""
+
+    index: int
+    """Its row among the descriptions."""
+    share: float
+    """Share of the head's variance that its direction explains beyond the picks before it."""
+
+
+def textspan(
+    covariance: Tensor | ArrayLike, descriptions: Tensor | ArrayLike, k: int = 10
+) -> list[Pick]:
+    """Choose up to k descriptions that span the head's variance.
+
+    Args:
+        covariance: Σ of the head's coordinates over the images, [r, r].
+        descriptions: Text embeddings in the same coordinates, t = BᵀR, [n, r].
+        k: Number of picks; fewer are returned where rank or descriptions run out.
+
+    Returns:
+        Picks in the order of choice; their shares sum to at most one.
+
+    >>> textspan([[4.0, 0.0], [0.0, 1.0]], [[0.0, 0.5], [1.0, 0.0], [0.6, 0.8]], k=2)
+    [Pick(index=1, share=0.8), Pick(index=2, share=0.2)]
+    """
+    sigma = torch.as_tensor(covariance, dtype=torch.float64)
+    texts = torch.as_tensor(descriptions, dtype=torch.float64, device=sigma.device)
+
+    # In the eigenbasis Σ is diagonal, and leaving out its null space projects the descriptions
+    # on the row space of the (centred) outputs, which is where the algorithm compares them.
+    values, vectors = torch.linalg.eigh((sigma + sigma.T) / 2)
+    spanned = (values > 0) & (values > RANK_TOLERANCE * values[-1])
+    variances, t = values[spanned], texts @ vectors[:, spanned]
+    vanishing = VANISHED * texts.norm(dim=1)
+    total = values.clamp(min=0).sum()
+
+    picks: list[Pick] = []
+    while len(picks) < k and t.numel() > 0:
+        # t is orthogonal to all directions removed so far, so tᵀΣt needs no deflated Σ.
+        squares = t.square()
+        scores = torch.where(squares.sum(1).sqrt() > vanishing, squares @ variances, -1.0)
+        best = int(scores.argmax())
+        if scores[best] < 0:
+            break
+        u = t[best] / t[best].norm()
+        picks.append(Pick(best, float(u.square() @ variances / total)))
+        t = t - torch.outer(t @ u, u)
+    return picks
