@@ -1,0 +1,153 @@
+"""The texts: pools of descriptions, topics and contrasts, and when two labels are the same."""
+
+import csv
+import io
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from clipheads.bundle import DescriptionPool
+from clipheads.errors import AtlasError
+from clipheads.stages import stage_key
+
+
+@dataclass(frozen=True)
+class Description:
+    """A text that TEXTSPAN may pick, and the property that it speaks of, if known."""
+
+    text: str
+    property: str | None = None
+
+
+def read_descriptions(
+    path: Path, note: Callable[[str], None] = lambda _message: None
+) -> list[Description]:
+    """Read a `.csv` with the columns `text` and `property`, or a `.txt` with a text a line.
+
+    Empty lines and texts that came before are dropped; `note` is told how many of these.
+
+    Raises:
+        AtlasError: if the file cannot be read, has another form, or holds no text.
+    """
+    if path.suffix.lower() == ".txt":
+        rows = [Description(_squeeze(line)) for line in _read_text(path).splitlines()]
+    elif path.suffix.lower() == ".csv":
+        rows = [
+            Description(_squeeze(text), _squeeze(name) or None)
+            for text, name in _read_columns(path, ("text", "property"))
+        ]
+    else:
+        raise AtlasError(f"{path}: descriptions are read from a .csv or a .txt file")
+    kept = {row.text: row for row in reversed(rows) if row.text}
+    descriptions = [row for row in rows if row.text and kept[row.text] is row]
+    if not descriptions:
+        raise AtlasError(f"{path}: no description in it")
+    repeated = sum(1 for row in rows if row.text) - len(descriptions)
+    if repeated:
+        note(f"{path.name}: {repeated} repeated {'text' if repeated == 1 else 'texts'} dropped")
+    return descriptions
+
+
+def read_contrasts(path: Path) -> list[tuple[str, str]]:
+    """Read pairs of texts to be set against each other from a `.csv` (`first`, `second`).
+
+    Raises:
+        AtlasError: if the file cannot be read, or a pair lacks a text.
+    """
+    pairs = [
+        (_squeeze(first), _squeeze(second))
+        for first, second in _read_columns(path, ("first", "second"))
+    ]
+    pairs = [pair for pair in dict.fromkeys(pairs) if any(pair)]
+    for first, second in pairs:
+        if not first or not second:
+            raise AtlasError(f"{path}: {first or second!r} has no text to be compared with")
+    return pairs
+
+
+def pool_record(name: str, descriptions: Sequence[Description]) -> DescriptionPool:
+    """Return what the bundle keeps about a pool."""
+    properties = {fold_label(row.property) for row in descriptions if row.property}
+    return DescriptionPool(
+        name=name,
+        count=len(descriptions),
+        properties=len(properties),
+        sha256=stage_key([[row.text, row.property] for row in descriptions]),
+    )
+
+
+def fold_label(text: str) -> str:
+    """Fold case, punctuation and plural: labels that fold to the same are the same.
+
+    >>> fold_label("Facial expressions.") == fold_label("facial Expression")
+    True
+    >>> fold_label("Bodyparts") == fold_label("Body part")
+    False
+    """
+    plain = unicodedata.normalize("NFKC", text).casefold()
+    plain = re.sub(r"[’']s\b|[’']", "", plain)
+    return " ".join(_singular(word) for word in re.findall(r"\w+", plain.replace("_", " ")))
+
+
+_IRREGULAR = {
+    "people": "person", "men": "man", "women": "woman", "children": "child", "feet": "foot",
+    "teeth": "tooth", "geese": "goose", "mice": "mouse", "oxen": "ox", "dice": "die",
+    "cacti": "cactus", "fungi": "fungus", "buses": "bus", "gases": "gas", "lenses": "lens",
+    "irises": "iris", "atlases": "atlas", "canvases": "canvas", "viruses": "virus",
+    "circuses": "circus", "octopuses": "octopus", "walruses": "walrus", "cactuses": "cactus",
+    "leaves": "leaf", "wolves": "wolf", "knives": "knife", "shelves": "shelf",
+    "scarves": "scarf", "halves": "half", "calves": "calf", "loaves": "loaf", "lives": "life",
+    "thieves": "thief", "wives": "wife", "elves": "elf", "hooves": "hoof",
+    "potatoes": "potato", "tomatoes": "tomato", "heroes": "hero", "volcanoes": "volcano",
+    "mangoes": "mango", "mosquitoes": "mosquito", "buffaloes": "buffalo",
+    "movies": "movie", "cookies": "cookie", "zombies": "zombie", "selfies": "selfie",
+    "brownies": "brownie", "smoothies": "smoothie", "hoodies": "hoodie", "genies": "genie",
+    "headaches": "headache", "moustaches": "moustache", "axes": "axe",
+}  # fmt: skip
+_SINGULAR = frozenset(
+    {"lens", "gas", "atlas", "canvas", "christmas", "series", "species", "news", "yes", "always"}
+)
+
+
+def _singular(word: str) -> str:
+    if word in _IRREGULAR:
+        return _IRREGULAR[word]
+    if word in _SINGULAR or len(word) < 4 or word.endswith(("ss", "us", "is")):
+        return word
+    if word.endswith("ies") and len(word) > 4:
+        return word[:-3] + "y"
+    if word.endswith(("sses", "shes", "ches", "xes", "zzes")):
+        return word[:-2]
+    return word.removesuffix("s")
+
+
+def _squeeze(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise AtlasError(f"{path}: no such file") from error
+    except UnicodeDecodeError as error:
+        raise AtlasError(f"{path}: not UTF-8 text (byte {error.start})") from error
+    except OSError as error:
+        raise AtlasError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def _read_columns(path: Path, columns: tuple[str, str]) -> list[tuple[str, str]]:
+    reader = csv.DictReader(io.StringIO(_read_text(path), newline=""), restkey="", restval="")
+    if not set(columns) <= set(reader.fieldnames or []):
+        raise AtlasError(f"{path}: the first line must name the columns {columns[0]},{columns[1]}")
+    rows = []
+    for row in reader:
+        if "" in row:
+            raise AtlasError(
+                f"{path}, line {reader.line_num}: more fields than columns;"
+                " put a text that has a comma in quotes"
+            )
+        rows.append((row[columns[0]], row[columns[1]]))
+    return rows

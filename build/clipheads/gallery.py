@@ -1,0 +1,303 @@
+"""The gallery: from a folder of images in any common format to what the atlas shows.
+
+Models see the original files, through `open_image`; pages show the resized WebP.
+"""
+
+import csv
+import hashlib
+import io
+import os
+import re
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from clipheads.bundle import GalleryImage, GalleryManifest, SkippedImage
+from clipheads.errors import GalleryError
+from clipheads.slugs import unique_slugs
+from clipheads.stages import sha256_file
+
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
+LISTING = "gallery.csv"
+LONG_SIDE = 512
+QUALITY = 82
+MAX_PIXELS = 80_000_000
+"""More is refused: a file of a few kilobytes can unpack to gigabytes."""
+
+THREADS = min(8, os.cpu_count() or 1)
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class GalleryFile:
+    """One image file of a gallery folder, not yet opened."""
+
+    path: Path
+    file: str
+    """Path relative to the folder, with forward slashes."""
+    id: str
+    title: str
+    credit: str
+    licence: str
+    source: str
+    sha256: str
+
+
+def list_gallery(
+    folder: Path, exclude: Path | None = None
+) -> tuple[list[GalleryFile], list[SkippedImage]]:
+    """Find the image files in `folder` and its subfolders, in order of their relative path.
+
+    `gallery.csv` in the folder, if there is one, gives titles and credits (columns `file`,
+    `title`, `credit`, `licence`, `source`; all but `file` may be missing). Hidden files
+    and everything under `exclude` (the atlas itself) are passed over.
+
+    Returns:
+        The files, and the entries of `gallery.csv` for which there is no file.
+
+    Raises:
+        GalleryError: if the folder is missing, is no folder, or holds no image file.
+    """
+    if not folder.exists():
+        raise GalleryError(f"{folder}: no such folder; a gallery is a folder of images")
+    if not folder.is_dir():
+        raise GalleryError(f"{folder}: not a folder; a gallery is a folder of images")
+    files = {_relative(path, folder): path for path in _walk(folder, exclude)}
+    if not files:
+        kinds = ", ".join(sorted(suffix[1:] for suffix in SUFFIXES))
+        raise GalleryError(f"{folder}: no image files there ({kinds})")
+    listing = _read_listing(folder / LISTING)
+    names = sorted(files)
+    ids = unique_slugs((name, name.rsplit(".", 1)[0]) for name in names)
+    found = []
+    for name, image_id in zip(names, ids, strict=True):
+        row = listing.get(name, {})
+        found.append(
+            GalleryFile(
+                path=files[name],
+                file=name,
+                id=image_id,
+                title=row.get("title") or readable(name.rsplit("/", 1)[-1].rsplit(".", 1)[0]),
+                credit=row.get("credit", ""),
+                licence=row.get("licence", ""),
+                source=row.get("source") or name,
+                sha256=_file_hash(files[name]),
+            )
+        )
+    absent = [
+        SkippedImage(file=name, reason=f"named in {LISTING}, but not an image file in the folder")
+        for name in listing
+        if name not in files
+    ]
+    return found, absent
+
+
+def write_gallery(
+    files: list[GalleryFile],
+    folder: Path,
+    *,
+    title: str,
+    skipped: Iterable[SkippedImage] = (),
+    advance: Callable[[int], None] = lambda _steps: None,
+) -> GalleryManifest:
+    """Write each readable image as `<id>.webp` (long side at most 512) and `manifest.json`.
+
+    Files that cannot be read are skipped and listed in the manifest with the reason.
+
+    Raises:
+        GalleryError: if none can be read.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    images: list[GalleryImage] = []
+    broken: list[SkippedImage] = []
+    digest = hashlib.sha256()
+
+    def show(file: GalleryFile) -> tuple[GalleryImage, str] | SkippedImage:
+        try:
+            image = open_image(file.path)
+        except GalleryError as error:
+            return SkippedImage(file=file.file, reason=str(error))
+        pixels = hashlib.sha256(image.tobytes()).hexdigest()
+        width, height = _write_webp(image, folder / f"{file.id}.webp")
+        record = GalleryImage(
+            id=file.id,
+            title=file.title,
+            credit=file.credit,
+            licence=file.licence,
+            source=file.source,
+            width=width,
+            height=height,
+        )
+        return record, pixels
+
+    with warnings.catch_warnings():
+        # Pillow's own limits are looser than ours; its warning would only repeat them.
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        for outcome in in_order(show, files):
+            advance(1)
+            if isinstance(outcome, SkippedImage):
+                broken.append(outcome)
+                continue
+            record, pixels = outcome
+            images.append(record)
+            digest.update(f"{record.model_dump_json()}{pixels}\n".encode())
+    if not images:
+        first = broken[0]
+        raise GalleryError(
+            f"none of the {len(broken)} image files can be read; {first.file}: {first.reason}"
+        )
+    manifest = GalleryManifest(
+        title=title, sha256=digest.hexdigest(), images=images, skipped=[*broken, *skipped]
+    )
+    (folder / "manifest.json").write_text(
+        manifest.model_dump_json(indent=1) + "\n", encoding="utf-8"
+    )
+    return manifest
+
+
+def open_image(path: Path) -> Image.Image:
+    """Open an image as 8-bit RGB, upright, on white where it is transparent.
+
+    Of an animation or a multi-page file the first picture is taken. Colour profiles are
+    left aside, as in the preprocessing that CLIP was trained with.
+
+    Raises:
+        GalleryError: saying why it cannot be read, without the file's name.
+    """
+    try:
+        with Image.open(path) as file:
+            width, height = file.size
+            if width * height > MAX_PIXELS:
+                raise GalleryError(
+                    f"{width} x {height} pixels are more than the {MAX_PIXELS // 10**6} million"
+                    " that are read"
+                )
+            file.load()
+            return _to_rgb(ImageOps.exif_transpose(file))
+    except GalleryError:
+        raise
+    except UnidentifiedImageError as error:
+        raise GalleryError("not an image, or not of a kind that can be read") from error
+    except Image.DecompressionBombError as error:
+        raise GalleryError(
+            f"more than the {MAX_PIXELS // 10**6} million pixels that are read"
+        ) from (error)
+    except PermissionError as error:
+        raise GalleryError("may not be read (permission denied)") from error
+    # Pillow's decoders raise nearly anything on damaged files, and one bad file must not
+    # stop a build.
+    except Exception as error:
+        reason = " ".join(str(error).replace(str(path), path.name).split())
+        raise GalleryError(f"damaged: {reason or type(error).__name__}") from error
+
+
+def readable(name: str) -> str:
+    """Make a title of a file's name: `"red_fox-2"` becomes `"Red fox 2"`."""
+    words = " ".join(re.split(r"[\s_\-]+", name)).strip()
+    return words[:1].upper() + words[1:]
+
+
+def in_order(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """Apply `work` in threads, a few items ahead, and give the results in order.
+
+    Unlike `Executor.map`, it never holds more than a few results that nobody has taken.
+    """
+    source = iter(items)
+    with ThreadPoolExecutor(THREADS) as executor:
+        pending = [executor.submit(work, item) for item in islice(source, 2 * THREADS)]
+        try:
+            while pending:
+                result = pending.pop(0).result()
+                pending += [executor.submit(work, item) for item in islice(source, 1)]
+                yield result
+        finally:
+            for future in pending:
+                future.cancel()
+
+
+def _walk(folder: Path, exclude: Path | None) -> Iterator[Path]:
+    barred = exclude.resolve() if exclude is not None else None
+    for root, folders, names in os.walk(folder):
+        here = Path(root)
+        if barred is not None and here.resolve() == barred:
+            folders.clear()
+            continue
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
+                yield here / name
+
+
+def _relative(path: Path, folder: Path) -> str:
+    # A name that is not valid UTF-8 could not be written to JSON.
+    return path.relative_to(folder).as_posix().encode("utf-8", "replace").decode()
+
+
+def _file_hash(path: Path) -> str:
+    try:
+        return sha256_file(path)
+    except OSError as error:
+        return f"unreadable: {error.strerror}"
+
+
+def _read_listing(path: Path) -> dict[str, dict[str, str]]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise GalleryError(f"{path}: cannot be read as UTF-8 text ({error})") from error
+    reader = csv.DictReader(io.StringIO(text, newline=""), restkey="", restval="")
+    if "file" not in (reader.fieldnames or []):
+        raise GalleryError(f"{path}: the first line must name the columns, among them 'file'")
+    rows: dict[str, dict[str, str]] = {}
+    for row in reader:
+        name = row["file"].strip().removeprefix("./")
+        if name in rows:
+            raise GalleryError(f"{path}, line {reader.line_num}: {name!r} is listed twice")
+        rows[name] = {key: value.strip() for key, value in row.items() if key}
+    return rows
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith(("I", "F")):
+        return Image.fromarray(_grey_to_8_bits(np.asarray(image))).convert("RGB")
+    if "A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        white = Image.new("RGBA", rgba.size, "white")
+        return Image.alpha_composite(white, rgba).convert("RGB")
+    return image.convert("RGB")
+
+
+def _grey_to_8_bits(values: np.ndarray) -> np.ndarray:
+    """Bring 16-bit, 32-bit and floating grey values to 0…255 by the range that they use."""
+    grey = np.nan_to_num(values.astype(np.float64))
+    low, high = float(grey.min()), float(grey.max())
+    if low < 0 or high > 65535:
+        grey, high = grey - low, high - low
+        top = high or 1.0
+    elif values.dtype.kind == "f" and high <= 1:
+        top = 1.0
+    elif values.dtype.itemsize > 2 and high <= 255:
+        top = 255.0
+    else:
+        top = 65535.0
+    return np.round(grey * (255.0 / top)).astype(np.uint8)
+
+
+def _write_webp(image: Image.Image, path: Path) -> tuple[int, int]:
+    scale = min(1.0, LONG_SIDE / max(image.size))
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    shown = image if size == image.size else image.resize(size, Image.Resampling.LANCZOS)
+    # A profile of the original does not fit pixels that were converted without it.
+    shown.save(path, format="WEBP", quality=QUALITY, method=4, icc_profile=b"", exif=b"")
+    return size

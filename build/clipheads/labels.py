@@ -1,0 +1,71 @@
+"""The embedded labeller: the property that a head's descriptions have in common."""
+
+from collections.abc import Sequence
+
+from clipheads.bundle import Label, Labeller
+from clipheads.descriptions import Description, fold_label
+
+THRESHOLD = 0.5
+"""A label needs half of the weight: of ten picks drawn by chance from sixteen properties of
+equal size, one property reaches that in 8 % of the cases (40 % of the weight: in 26 %)."""
+
+
+def label_head(descriptions: Sequence[Description], threshold: float = THRESHOLD) -> Label:
+    """Label a head by the rank-weighted majority of its descriptions' properties.
+
+    Args:
+        descriptions: the TEXTSPAN picks of one head, in order; the i-th weighs 1/i.
+        threshold: the share of the whole weight that a property needs.
+
+    Returns:
+        The property as the pool first spells it, or no label and why.
+    """
+    if not descriptions:
+        return _unlabelled(None, "The head's contribution does not vary over the gallery.")
+    if all(description.property is None for description in descriptions):
+        return _unlabelled(None, "The descriptions carry no property.")
+    weights: dict[str, float] = {}
+    names: dict[str, str] = {}
+    counts: dict[str, int] = {}
+    for rank, description in enumerate(descriptions, start=1):
+        if description.property is None:
+            continue
+        folded = fold_label(description.property)
+        names.setdefault(folded, description.property)
+        weights[folded] = weights.get(folded, 0.0) + 1 / rank
+        counts[folded] = counts.get(folded, 0) + 1
+    total = sum(1 / rank for rank in range(1, len(descriptions) + 1))
+    # max takes the first of equals, which is the one that was picked first.
+    winner = max(weights, key=lambda folded: weights[folded])
+    share = weights[winner] / total
+    evidence = (
+        f"{counts[winner]} of {len(descriptions)} descriptions, with {share:.0%} of the rank"
+        f" weight, speak of “{names[winner]}”"
+    )
+    # The weights are sums of fractions: half of them must not fail by rounding.
+    if share < threshold - 1e-9:
+        return _unlabelled(share, f"No property has {threshold:.0%} of the weight: {evidence}.")
+    return Label(text=names[winner], confidence=round(share, 6), reason=f"{evidence}.")
+
+
+def embedded_labeller(threshold: float = THRESHOLD) -> Labeller:
+    """Return the record of who named the heads, for the reader."""
+    return Labeller(
+        kind="embedded",
+        method=(
+            "Each description of the pool carries its property; the i-th description of a head"
+            f" weighs 1/i, and a property with at least {threshold:.0%} of the weight is the label."
+        ),
+    )
+
+
+def matches(label: Label, description: Description) -> bool:
+    """Whether a description speaks of the head's label (case, punctuation, plural folded)."""
+    if label.text is None or description.property is None:
+        return False
+    return fold_label(label.text) == fold_label(description.property)
+
+
+def _unlabelled(share: float | None, reason: str) -> Label:
+    confidence = None if share is None else round(share, 6)
+    return Label(text=None, confidence=confidence, reason=reason)

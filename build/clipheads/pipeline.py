@@ -1,0 +1,583 @@
+"""Build the bundle of one model over one gallery, stage by stage.
+
+    gallery ─► contributions ─┬─► projections
+                              ├─► neighbours ───────────────┐
+               descriptions ──┴─► TEXTSPAN ─┬─► heat maps ──┴─► records
+               topics ──────────────────────┘
+
+Each stage is skipped when its inputs are unchanged, and the long ones resume where they
+were interrupted.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import numpy as np
+import torch
+from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import load_file
+from torch import Tensor
+
+from clipheads.bundle import GalleryManifest, ModelRecord, Record, SkippedImage, Term
+from clipheads.covariance import TermMoments, split_terms
+from clipheads.data_files import data_file
+from clipheads.decompose import head_basis
+from clipheads.descriptions import Description, pool_record, read_contrasts, read_descriptions
+from clipheads.errors import AtlasError, ModelError
+from clipheads.export import export_projections, save_tensors
+from clipheads.gallery import GalleryFile, list_gallery, readable, write_gallery
+from clipheads.gallery_pass import (
+    contribute,
+    load_contributions,
+    merge,
+    patch_contributions,
+    save_contributions,
+    statistics,
+    term_statistics,
+)
+from clipheads.labels import embedded_labeller
+from clipheads.models import ClipModel, embed_texts, load_model
+from clipheads.neighbours import image_neighbours
+from clipheads.progress import Progress, Silent
+from clipheads.records import (
+    NEIGHBOURS,
+    Findings,
+    contrast_records,
+    head_id,
+    head_record,
+    head_summary,
+    images_record,
+    property_records,
+    scores_of,
+)
+from clipheads.segmentation import draw_maps
+from clipheads.stages import (
+    Outcome,
+    ensure_writable,
+    remove_shards,
+    replacing,
+    resume_shards,
+    run_stage,
+    stage_key,
+)
+from clipheads.textspan import Pick, textspan
+
+PICKS = 10
+LAST_LAYERS = 4
+SHARD_IMAGES = 256
+SHARD_TEXTS = 512
+SHARD_MAPPED_IMAGES = 64
+
+# Raised when a stage would give other output for the same input.
+VERSIONS = {
+    "gallery": 1,
+    "contributions": 1,
+    "descriptions": 1,
+    "topics": 1,
+    "textspan": 1,
+    "neighbours": 1,
+    "heat maps": 1,
+    "projections": 1,
+    "records": 1,
+}
+
+Layers = Literal["all", "last4"]
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """What a build did."""
+
+    model: str
+    images: int
+    skipped: list[SkippedImage]
+    stages: dict[str, Outcome]
+    """Each stage of the build, in order."""
+    folder: Path
+    """Where the bundle lies."""
+
+
+def build_model(
+    name: str,
+    *,
+    gallery: Path,
+    atlas: Path,
+    checkpoint: Path | None = None,
+    layers: Layers = "all",
+    device: str = "auto",
+    descriptions: Path | None = None,
+    topics: Path | None = None,
+    contrasts: Path | None = None,
+    batch_size: int = 32,
+    progress: Progress | None = None,
+) -> BuildReport:
+    """Build `atlas/gallery` and `atlas/<model>` as far as they are not built already.
+
+    Args:
+        name: `<open_clip name>_<pretrained tag>`, or `local-dir:PATH`.
+        gallery: folder of images.
+        atlas: folder of bundles; made if missing.
+        checkpoint: local weights for a model given by name.
+        layers: whether heads of all layers get a page, or those of the last four.
+        device: `auto`, or a device of torch.
+        descriptions: pool of texts for TEXTSPAN; ours if None.
+        topics: texts of the heat maps that every head gets; ours if None.
+        contrasts: pairs of texts to be set against each other; ours if None.
+        batch_size: images to hold on the device at once.
+        progress: told where the build is.
+
+    Raises:
+        AtlasError: on input that cannot be used, in one line.
+    """
+    progress = progress or Silent()
+    files, absent = list_gallery(gallery, exclude=atlas)
+    pool_file = descriptions or data_file("descriptions", "general.csv")
+    pool = read_descriptions(pool_file, progress.note)
+    topic_texts = read_descriptions(topics or data_file("topics.csv"), progress.note)
+    contrast_texts = read_contrasts(contrasts or data_file("contrasts.csv"))
+    ensure_writable(atlas)
+    model = load_model(name, checkpoint=checkpoint, device=device)
+    folder = atlas / folder_name(model.name)
+    ensure_writable(folder)
+
+    title = readable(gallery.resolve().name) or "Gallery"
+    manifest, gallery_outcome = _build_gallery(atlas, files, absent, title, progress)
+    shown = {image.id for image in manifest.images}
+    architecture = model.architecture
+    first = max(0, architecture.layers - LAST_LAYERS) if layers == "last4" else 0
+    build = _Build(
+        model=model,
+        files=[file for file in files if file.id in shown],
+        folder=folder,
+        manifest=manifest,
+        heads=[
+            (layer, head)
+            for layer in range(first, architecture.layers)
+            for head in range(architecture.heads)
+        ],
+        pool_name=pool_file.stem,
+        pool=pool,
+        topics=topic_texts,
+        contrasts=contrast_texts,
+        batch_size=batch_size,
+        progress=progress,
+    )
+    outcomes: dict[str, Outcome] = {"gallery": gallery_outcome} | build.run()
+    _note_stale(atlas, manifest.sha256, progress)
+    return BuildReport(folder.name, len(manifest.images), manifest.skipped, outcomes, folder)
+
+
+def folder_name(model: str) -> str:
+    """Return the name of a model's folder and address.
+
+    Raises:
+        ModelError: if another folder of the atlas needs that name.
+    """
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", model).lstrip(".-")
+    if name in {"", "gallery", "assets", "methods"}:
+        raise ModelError(f"a model cannot be called {model!r}: the atlas needs that address")
+    return name
+
+
+def _build_gallery(
+    atlas: Path,
+    files: list[GalleryFile],
+    absent: list[SkippedImage],
+    title: str,
+    progress: Progress,
+) -> tuple[GalleryManifest, Outcome]:
+    target = atlas / "gallery"
+    manifest_file = target / "manifest.json"
+
+    def make() -> None:
+        with (
+            replacing(target) as path,
+            progress.stage("gallery", len(files), "images") as advance,
+        ):
+            write_gallery(files, path, title=title, skipped=absent, advance=advance)
+
+    listed = [
+        [file.id, file.file, file.sha256, file.title, file.credit, file.licence, file.source]
+        for file in files
+    ]
+    key = stage_key(VERSIONS["gallery"], title, listed, [row.model_dump() for row in absent])
+    outputs = ["gallery/manifest.json"]
+    if manifest_file.exists():
+        outputs += [f"gallery/{image.id}.webp" for image in _read_manifest(manifest_file).images]
+    outcome = run_stage(atlas, "gallery", key, outputs, make)
+    return _read_manifest(manifest_file), outcome
+
+
+def _read_manifest(path: Path) -> GalleryManifest:
+    try:
+        return GalleryManifest.model_validate_json(path.read_bytes())
+    except ValueError as error:
+        raise AtlasError(f"{path}: damaged; remove the folder {path.parent}") from error
+
+
+def _note_stale(atlas: Path, gallery_sha256: str, progress: Progress) -> None:
+    for path in sorted(atlas.glob("*/model.json")):
+        if gallery_sha256 not in path.read_text(encoding="utf-8", errors="replace"):
+            progress.note(
+                f"{path.parent.name} was built over another gallery: build it again over this"
+                f" one, or remove {path.parent}"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class _Build:
+    """One model over one gallery: its inputs, and the stages that turn them into files."""
+
+    model: ClipModel
+    files: list[GalleryFile]
+    folder: Path
+    manifest: GalleryManifest
+    heads: list[tuple[int, int]]
+    pool_name: str
+    pool: list[Description]
+    topics: list[Description]
+    contrasts: list[tuple[str, str]]
+    batch_size: int
+    progress: Progress
+
+    def run(self) -> dict[str, Outcome]:
+        """Run all stages that are needed; each key holds the keys of what it reads."""
+        images = [[file.id, file.sha256] for file in self.files]
+        fingerprint = _fingerprint(self.model)
+        topics = [[row.text, row.property] for row in self.topics]
+
+        contributions = self._key("contributions", fingerprint, images, self.heads)
+        descriptions = self._key("descriptions", fingerprint, self.described)
+        queries = self._key("topics", fingerprint, self.queried)
+        picks = self._key("textspan", contributions, descriptions, PICKS)
+        neighbours = self._key("neighbours", contributions, NEIGHBOURS)
+        maps = self._key("heat maps", picks, queries, topics, self.contrasts)
+        projections = self._key("projections", contributions)
+        records = self._key(
+            "records",
+            [picks, neighbours, maps],
+            self.manifest.sha256,
+            pool_record(self.pool_name, self.pool).model_dump(),
+            embedded_labeller().model_dump(),
+            self.model.weights.model_dump(),
+            self.folder.name,
+            version("clip-head-atlas"),
+        )
+        heads = [f"heads/{head_id(*head)}.json" for head in self.heads]
+        arrays = ["basis.safetensors", "coordinates.safetensors", "statistics.safetensors"]
+        return {
+            "contributions": self._stage("contributions", contributions, arrays),
+            "descriptions": self._stage("descriptions", descriptions, ["descriptions.safetensors"]),
+            "topics": self._stage("topics", queries, ["topics.safetensors"]),
+            "textspan": self._stage("textspan", picks, ["textspan.json"]),
+            "neighbours": self._stage("neighbours", neighbours, ["neighbours.safetensors"]),
+            "heat maps": self._stage("heat maps", maps, ["heatmaps.safetensors"]),
+            "projections": self._stage("projections", projections, ["projections.onnx"]),
+            "records": self._stage("records", records, ["model.json", "images.json", *heads]),
+        }
+
+    def _key(self, stage: str, *inputs: object) -> str:
+        return stage_key(stage, VERSIONS[stage], *inputs)
+
+    def _stage(self, stage: str, key: str, outputs: list[str]) -> Outcome:
+        make = {
+            "contributions": lambda: self._contributions(key),
+            "descriptions": lambda: self._texts("descriptions", self.described, key),
+            "topics": lambda: self._texts("topics", self.queried, key),
+            "textspan": self._textspan,
+            "neighbours": self._neighbours,
+            "heat maps": lambda: self._heat_maps(key),
+            "projections": self._projections,
+            "records": self._records,
+        }[stage]
+        return run_stage(self.folder, stage, key, outputs, make)
+
+    @cached_property
+    def described(self) -> list[str]:
+        """The texts of the pool, in the order of the rows of `descriptions.safetensors`."""
+        return [description.text for description in self.pool]
+
+    @cached_property
+    def queried(self) -> list[str]:
+        """The texts of topics and contrasts, as the rows of `topics.safetensors`."""
+        topics = [topic.text for topic in self.topics]
+        return list(dict.fromkeys([*topics, *(text for pair in self.contrasts for text in pair)]))
+
+    @cached_property
+    def findings(self) -> Findings:
+        """What the stages before the heat maps and the records have left on disk."""
+        arrays = load_file(self.folder / "coordinates.safetensors")
+        neighbours = load_file(self.folder / "neighbours.safetensors")
+        picks = json.loads((self.folder / "textspan.json").read_bytes())
+        return Findings(
+            images=[file.id for file in self.files],
+            heads=self.heads,
+            basis=self._load("basis.safetensors", "basis"),
+            coordinates=arrays["coordinates"],
+            shares=arrays["shares"],
+            embeddings=arrays["embeddings"],
+            neighbours=neighbours["images"],
+            cosines=neighbours["scores"],
+            texts={text: row for row, text in enumerate([*self.described, *self.queried])},
+            text_embeddings=torch.cat(
+                [
+                    self._load("descriptions.safetensors", "embeddings"),
+                    self._load("topics.safetensors", "embeddings"),
+                ]
+            ),
+            pool=self.pool,
+            topics=self.topics,
+            contrasts=self.contrasts,
+            picks=[[Pick(**pick) for pick in picks[head_id(*head)]] for head in self.heads],
+        )
+
+    def _contributions(self, key: str) -> None:
+        paths = [file.path for file in self.files]
+        parts = _split(paths, SHARD_IMAGES)
+        # Another release of torch may find another basis, to which kept shards do not belong.
+        shards = stage_key(key, torch.__version__)
+        with self.progress.stage("contributions", len(paths), "images") as advance:
+            made: set[int] = set()
+
+            def make(index: int, path: Path) -> None:
+                found = contribute(
+                    self.model,
+                    parts[index],
+                    self.heads,
+                    batch_size=self.batch_size,
+                    advance=advance,
+                )
+                save_contributions(path, found)
+                made.add(index)
+
+            def every() -> Iterator[Path]:
+                for index, path in resume_shards(
+                    self.folder, "contributions", shards, len(parts), make
+                ):
+                    if index not in made:
+                        advance(len(parts[index]))
+                    yield path
+
+            found = merge((load_contributions(path) for path in every()), len(paths))
+        with self._output("basis.safetensors") as path:
+            save_tensors(path, {"basis": self._basis()})
+        with self._output("statistics.safetensors") as path:
+            save_tensors(path, statistics(found))
+        with self._output("coordinates.safetensors") as path:
+            save_tensors(
+                path,
+                {
+                    "coordinates": found.coordinates,
+                    "shares": found.shares,
+                    "embeddings": found.embeddings,
+                },
+            )
+        remove_shards(self.folder, "contributions")
+
+    def _texts(self, stage: str, texts: list[str], key: str) -> None:
+        parts = _split(texts, SHARD_TEXTS)
+        rows = []
+        with self.progress.stage(stage, len(texts), "texts") as advance:
+
+            def make(index: int, path: Path) -> None:
+                save_tensors(path, {"embeddings": embed_texts(self.model, parts[index])})
+
+            for index, path in resume_shards(self.folder, stage, key, len(parts), make):
+                rows.append(load_file(path)["embeddings"])
+                advance(len(parts[index]))
+        with self._output(f"{stage}.safetensors") as path:
+            save_tensors(path, {"embeddings": torch.cat(rows)})
+        remove_shards(self.folder, stage)
+
+    def _textspan(self) -> None:
+        covariances = self._load("statistics.safetensors", "covariance")
+        basis = self._load("basis.safetensors", "basis")
+        pool = self._load("descriptions.safetensors", "embeddings").double()
+        picks = {}
+        with self.progress.stage("textspan", len(self.heads), "heads") as advance:
+            for place, head in enumerate(self.heads):
+                chosen = textspan(covariances[place], pool @ basis[place].double(), PICKS)
+                picks[head_id(*head)] = [asdict(pick) for pick in chosen]
+                advance(1)
+        with self._output("textspan.json") as path:
+            path.write_text(json.dumps(picks, indent=1) + "\n", encoding="utf-8")
+
+    def _neighbours(self) -> None:
+        coordinates = self._load("coordinates.safetensors", "coordinates")
+        with self.progress.stage("neighbours", len(self.heads), "heads") as advance:
+            places, cosines = image_neighbours(coordinates, NEIGHBOURS, advance)
+        with self._output("neighbours.safetensors") as path:
+            save_tensors(path, {"images": places, "scores": cosines})
+
+    def _heat_maps(self, key: str) -> None:
+        topics = list(self.findings.topic_requests)
+        contrasts = [request for group in self.findings.contrast_requests for request in group]
+        over = [request.image for request in topics] + [request.image for request in contrasts]
+        images = sorted(set(over))
+        parts = _split(images, SHARD_MAPPED_IMAGES)
+        texts = self.findings.text_embeddings
+        # The bases of this very run, to which the contributions of the patches belong.
+        basis = self._basis()
+        grid = self.model.architecture.grid
+        maps = torch.zeros(len(topics) + len(contrasts), *grid, dtype=torch.float16)
+        with self.progress.stage("heat maps", len(images), "images") as advance:
+
+            def patches(places: Sequence[int]) -> Iterator[tuple[int, Tensor]]:
+                paths = [self.files[place].path for place in places]
+                tokens = patch_contributions(
+                    self.model, paths, self.heads, batch_size=self.batch_size
+                )
+                return zip(places, tokens, strict=True)
+
+            def make(index: int, path: Path) -> None:
+                some = set(parts[index])
+                drawn = draw_maps(
+                    [request for request in topics if request.image in some],
+                    [request for request in contrasts if request.image in some],
+                    texts=texts,
+                    basis=basis,
+                    grid=grid,
+                    patches=patches,
+                )
+                save_tensors(path, {"maps": drawn})
+
+            for index, path in resume_shards(self.folder, "heat-maps", key, len(parts), make):
+                some = set(parts[index])
+                places = [place for place, image in enumerate(over) if image in some]
+                maps[places] = load_file(path)["maps"]
+                advance(len(parts[index]))
+        with self._output("heatmaps.safetensors") as path:
+            save_tensors(path, {"maps": maps})
+        remove_shards(self.folder, "heat-maps")
+
+    def _projections(self) -> None:
+        basis = self._load("basis.safetensors", "basis")
+        with (
+            self.progress.stage("projections", 1, "files") as advance,
+            self._output("projections.onnx") as path,
+        ):
+            export_projections(basis, path)
+            advance(1)
+
+    def _records(self) -> None:
+        tensors = load_file(self.folder / "statistics.safetensors")
+        terms = term_statistics(tensors)
+        architecture = self.model.architecture
+        shape = architecture.layers, architecture.heads
+        _, mean_shares, _ = split_terms(terms.mean_share, *shape)
+        _, variance_shares, _ = split_terms(terms.variance_share, *shape)
+        heads = []
+        with (
+            self.progress.stage("records", len(self.heads), "heads") as advance,
+            self._output("heads") as path,
+        ):
+            path.mkdir()
+            for place, head in enumerate(self.heads):
+                record = head_record(
+                    self.findings,
+                    place,
+                    mean_share=float(mean_shares[head]),
+                    variance_share=float(variance_shares[head]),
+                )
+                _write_record(path / f"{record.id}.json", record)
+                heads.append(record)
+                advance(1)
+        with self._output("images.json") as path:
+            _write_record(path, images_record(self.findings))
+        model = ModelRecord(
+            name=self.folder.name,
+            architecture=architecture,
+            weights=self.model.weights,
+            gallery_sha256=self.manifest.sha256,
+            gallery_images=len(self.manifest.images),
+            pool=pool_record(self.pool_name, self.pool),
+            layers=sorted({layer for layer, _ in self.heads}),
+            labeller=embedded_labeller(),
+            scores=scores_of(heads, architecture.layers),
+            heads=[head_summary(head) for head in heads],
+            terms=_terms(terms, *shape),
+            reconstruction_error=float(tensors["reconstruction_error"]),
+            properties=property_records(self.findings),
+            contrasts=contrast_records(self.findings),
+            version=version("clip-head-atlas"),
+        )
+        # Last, because a bundle without it counts as unfinished.
+        with self._output("model.json") as path:
+            _write_record(path, model)
+
+    def _basis(self) -> Tensor:
+        layers, heads = zip(*self.heads, strict=True)
+        return head_basis(self.model)[list(layers), list(heads)].cpu()
+
+    def _load(self, file: str, name: str) -> Tensor:
+        with safe_open(self.folder / file, framework="pt") as tensors:
+            tensor: Tensor = tensors.get_tensor(name)
+            return tensor
+
+    @contextmanager
+    def _output(self, name: str) -> Iterator[Path]:
+        """Replace an output; from then on the old model.json no longer fits."""
+        with replacing(self.folder / name) as path:
+            yield path
+            (self.folder / "model.json").unlink(missing_ok=True)
+
+
+def _split(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
+    return [items[start : start + size] for start in range(0, len(items), size)]
+
+
+def _fingerprint(model: ClipModel) -> str:
+    """Hash what a model computes with: weights, architecture, preprocessing, tokenizer.
+
+    The last two are tried out on a fixed picture and text, for what they do is not in the
+    weights and their code cannot be compared.
+    """
+    ramp = np.arange(300 * 200 * 3, dtype=np.uint32).reshape(300, 200, 3) * 2654435761 >> 24
+    pixels = model.preprocess(Image.fromarray(ramp.astype(np.uint8)))
+    tokens = model.tokenize(["A photo of the quick brown fox, 12 o'clock"])
+    return stage_key(
+        model.weights.sha256,
+        model.architecture.model_dump(mode="json"),
+        hashlib.sha256(pixels.numpy().tobytes()).hexdigest(),
+        tokens.tolist(),
+    )
+
+
+def _terms(moments: TermMoments, layers: int, heads: int) -> list[Term]:
+    """List the 2L + 1 terms of the residual stream in the order in which they are added."""
+    shares, variances = (
+        split_terms(values, layers, heads)
+        for values in (moments.mean_share, moments.variance_share)
+    )
+    terms = [_term("input", None, shares[0], variances[0])]
+    for layer in range(layers):
+        terms += [
+            _term("attention", layer, shares[1][layer].sum(), variances[1][layer].sum()),
+            _term("mlp", layer, shares[2][layer], variances[2][layer]),
+        ]
+    return terms
+
+
+def _term(
+    kind: Literal["input", "attention", "mlp"], layer: int | None, mean: Tensor, variance: Tensor
+) -> Term:
+    return Term(
+        kind=kind,
+        layer=layer,
+        mean_share=round(float(mean), 6),
+        variance_share=round(float(variance), 6),
+    )
+
+
+def _write_record(path: Path, record: Record) -> None:
+    path.write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,242 @@
+"""A folder of images in any form becomes a gallery; what cannot be read is named."""
+
+import json
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from clipheads.bundle import GalleryManifest
+from clipheads.errors import GalleryError
+from clipheads.gallery import in_order, list_gallery, open_image, readable, write_gallery
+
+RED = (200, 30, 40)
+
+
+def _png_header_only(width: int, height: int) -> bytes:
+    """A PNG that claims a size and has no pixels, as decompression bombs do."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        body = kind + data
+        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
+
+
+def _build(folder: Path, out: Path) -> GalleryManifest:
+    files, absent = list_gallery(folder)
+    return write_gallery(files, out, title="Test", skipped=absent)
+
+
+@pytest.mark.parametrize(
+    "suffix", ["png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif", "PNG"]
+)
+def test_every_format_is_read(tmp_path: Path, suffix: str) -> None:
+    Image.new("RGB", (40, 30), RED).save(tmp_path / f"a.{suffix}")
+    (file,), _ = list_gallery(tmp_path)
+    image = open_image(file.path)
+    assert (image.mode, image.size) == ("RGB", (40, 30))
+    assert np.abs(np.asarray(image, dtype=int) - RED).max() <= 6
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "CMYK", "RGBA", "LA", "I;16", "I", "F", "YCbCr"])
+def test_every_mode_keeps_white_white_and_black_black(tmp_path: Path, mode: str) -> None:
+    grey = np.zeros((8, 8), dtype=np.uint8)
+    grey[:, 4:] = 255
+    if mode in ("I;16", "I", "F"):
+        wide = grey.astype({"I;16": np.uint16, "I": np.int32, "F": np.float32}[mode]) * 257
+        image = Image.fromarray(wide)
+        assert image.mode == mode
+    else:
+        image = Image.fromarray(grey).convert("RGB").convert(mode)
+    path = tmp_path / "a.tif"
+    image.save(path) if mode != "YCbCr" else image.save(tmp_path / "a.jpg", quality=100)
+    opened = np.asarray(open_image(path if mode != "YCbCr" else tmp_path / "a.jpg"), dtype=int)
+    assert opened[:, 0].max() <= 3
+    assert opened[:, 7].min() >= 252
+
+
+def test_sixteen_bits_are_scaled_not_cut(tmp_path: Path) -> None:
+    values = np.linspace(0, 65535, 256).astype(np.uint16).reshape(16, 16)
+    Image.fromarray(values).save(tmp_path / "a.png")
+    opened = np.asarray(open_image(tmp_path / "a.png"), dtype=int)[..., 0]
+    assert np.abs(opened - values / 257).max() <= 0.5
+
+
+def test_transparency_is_flattened_on_white(tmp_path: Path) -> None:
+    Image.new("RGBA", (4, 4), (0, 0, 0, 0)).save(tmp_path / "a.png")
+    palette = Image.new("RGB", (4, 4), "red").convert("P")
+    palette.save(tmp_path / "b.png", transparency=palette.getpixel((0, 0)))
+    half = Image.new("RGBA", (4, 4), (0, 0, 0, 128))
+    half.save(tmp_path / "c.png")
+    assert np.asarray(open_image(tmp_path / "a.png")).min() == 255
+    assert np.asarray(open_image(tmp_path / "b.png")).min() == 255
+    assert abs(int(np.asarray(open_image(tmp_path / "c.png")).mean()) - 127) <= 1
+
+
+def test_photographs_are_turned_upright(tmp_path: Path) -> None:
+    image = Image.new("RGB", (40, 20))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image.save(tmp_path / "a.jpg", exif=exif)
+    assert open_image(tmp_path / "a.jpg").size == (20, 40)
+
+
+def test_of_an_animation_the_first_picture_is_taken(tmp_path: Path) -> None:
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    assert np.asarray(open_image(tmp_path / "a.gif"))[0, 0].tolist() == [255, 0, 0]
+
+
+def test_broken_files_are_skipped_with_file_and_reason(tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    (folder / "deep").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers(0, 255, (64, 64, 3), dtype=np.uint8)).save(folder / "good.png")
+    Image.open(folder / "good.png").save(folder / "cut.jpg", quality=95)
+    (folder / "cut.jpg").write_bytes((folder / "cut.jpg").read_bytes()[:900])
+    (folder / "deep" / "text.png").write_text("no image")
+    (folder / "empty.gif").touch()
+    (folder / "bomb.png").write_bytes(_png_header_only(60_000, 60_000))
+    (folder / "large.png").write_bytes(_png_header_only(9_500, 9_500))
+    manifest = _build(folder, tmp_path / "out")
+    assert [image.id for image in manifest.images] == ["good"]
+    reasons = {skipped.file: skipped.reason for skipped in manifest.skipped}
+    assert list(reasons) == ["bomb.png", "cut.jpg", "deep/text.png", "empty.gif", "large.png"]
+    assert "truncated" in reasons["cut.jpg"]
+    assert "not an image" in reasons["deep/text.png"]
+    assert "million" in reasons["bomb.png"]
+    assert "million" in reasons["large.png"]
+    assert not any(str(tmp_path) in reason for reason in reasons.values())
+
+
+def test_what_is_shown_is_small_and_says_its_size(tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    Image.new("RGB", (2000, 500), RED).save(folder / "wide.png")
+    Image.new("RGB", (60, 90), RED).save(folder / "tiny.png")
+    manifest = _build(folder, tmp_path / "out")
+    sizes = {image.id: (image.width, image.height) for image in manifest.images}
+    assert sizes == {"wide": (512, 128), "tiny": (60, 90)}
+    for name, size in sizes.items():
+        assert Image.open(tmp_path / "out" / f"{name}.webp").size == size
+    written = GalleryManifest.model_validate_json((tmp_path / "out/manifest.json").read_text())
+    assert written == manifest
+
+
+def test_the_same_folder_gives_the_same_bytes(tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for index in range(12):
+        pixels = rng.integers(0, 255, (700, 600, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{index}.png")
+    _build(folder, tmp_path / "one")
+    _build(folder, tmp_path / "two")
+    names = sorted(path.name for path in (tmp_path / "one").iterdir())
+    assert len(names) == 13
+    for name in names:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_the_hash_sees_pixels_and_credits(tmp_path: Path) -> None:
+    def sha256(colour: tuple[int, int, int], credit: str) -> str:
+        folder = tmp_path / "photos"
+        folder.mkdir(exist_ok=True)
+        Image.new("RGB", (8, 8), colour).save(folder / "a.png")
+        (folder / "gallery.csv").write_text(f"file,credit\na.png,{credit}\n")
+        return _build(folder, tmp_path / "out").sha256
+
+    hashes = {sha256(RED, "Ann"), sha256(RED, "Bob"), sha256((201, 30, 40), "Ann")}
+    assert len(hashes) == 3
+    assert sha256(RED, "Ann") in hashes
+
+
+def test_the_listing_gives_titles_and_credits(tmp_path: Path) -> None:
+    for name in ("a.png", "red_fox-2.png"):
+        Image.new("RGB", (8, 8)).save(tmp_path / name)
+    (tmp_path / "gallery.csv").write_text(
+        "file,title,credit,licence,source\n"
+        'a.png,"Fox, asleep",Ann,CC BY 4.0,https://example.org/fox\n'
+        "lost.png,Lost,,,\n",
+        encoding="utf-8-sig",
+    )
+    files, absent = list_gallery(tmp_path)
+    first, second = files
+    assert (first.title, first.credit, first.licence, first.source) == (
+        "Fox, asleep",
+        "Ann",
+        "CC BY 4.0",
+        "https://example.org/fox",
+    )
+    assert (second.title, second.credit, second.source) == ("Red fox 2", "", "red_fox-2.png")
+    assert [skipped.file for skipped in absent] == ["lost.png"]
+
+
+@pytest.mark.parametrize(
+    ("listing", "message"),
+    [
+        ("title\nFox\n", "among them 'file'"),
+        ("file\na.png\na.png\n", "line 3: 'a.png' is listed twice"),
+    ],
+)
+def test_a_listing_of_another_form_is_refused(tmp_path: Path, listing: str, message: str) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    (tmp_path / "gallery.csv").write_text(listing)
+    with pytest.raises(GalleryError, match=message):
+        list_gallery(tmp_path)
+
+
+def test_names_are_unique_and_hidden_files_and_the_atlas_are_passed_over(tmp_path: Path) -> None:
+    for name in ("a/1.png", "a-1.png", "a/1.jpg", ".hidden.png", ".cache/b.png", "atlas/c.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (8, 8)).save(tmp_path / name)
+    (tmp_path / "notes.txt").touch()
+    files, _ = list_gallery(tmp_path, exclude=tmp_path / "atlas")
+    assert [file.file for file in files] == ["a-1.png", "a/1.jpg", "a/1.png"]
+    assert len({file.id for file in files}) == 3
+
+
+def test_a_gallery_that_is_none_is_one_clear_line(tmp_path: Path) -> None:
+    with pytest.raises(GalleryError, match="no such folder"):
+        list_gallery(tmp_path / "missing")
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(GalleryError, match="not a folder"):
+        list_gallery(tmp_path / "notes.txt")
+    with pytest.raises(GalleryError, match="no image files"):
+        list_gallery(tmp_path)
+    (tmp_path / "a.png").touch()
+    files, _ = list_gallery(tmp_path)
+    with pytest.raises(GalleryError, match=r"none of the 1 image files can be read; a\.png: "):
+        write_gallery(files, tmp_path / "out", title="Test")
+
+
+def test_a_name_that_is_not_text_does_not_stop_the_build(tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    Image.new("RGB", (8, 8)).save(folder / "a.png")
+    (folder / "a.png").rename(folder / "caf\udce9.png")
+    manifest = _build(folder, tmp_path / "out")
+    assert json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert len(manifest.images) == 1
+
+
+def test_threads_keep_the_order_and_run_few_ahead() -> None:
+    begun: list[int] = []
+
+    def work(item: int) -> int:
+        begun.append(item)
+        return item * item
+
+    results = in_order(work, range(1000))
+    assert [next(results) for _ in range(3)] == [0, 1, 4]
+    assert len(begun) < 50
+    assert list(results) == [item * item for item in range(3, 1000)]
+
+
+def test_file_names_become_titles() -> None:
+    assert readable("red_fox--in  snow") == "Red fox in snow"

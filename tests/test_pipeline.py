@@ -1,0 +1,371 @@
+"""A build is whole, the same each time, done once, and resumes where it was interrupted."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from checkpoints import tiny_config, write_local_dir
+from PIL import Image
+from safetensors.torch import load_file
+
+from clipheads import pipeline
+from clipheads.bundle import GalleryManifest, HeadRecord, ImagesRecord, ModelRecord
+from clipheads.decompose import decompose_patches
+from clipheads.errors import AtlasError, GalleryError, ModelError
+from clipheads.export import project
+from clipheads.gallery import open_image
+from clipheads.models import embed_texts, load_model
+from clipheads.pipeline import BuildReport, build_model, folder_name
+from clipheads.progress import Advance
+
+STAGES = [
+    "gallery",
+    "contributions",
+    "descriptions",
+    "topics",
+    "textspan",
+    "neighbours",
+    "heat maps",
+    "projections",
+    "records",
+]
+POOL = """text,property
+a red picture,colours
+a blue picture,colours
+a green picture,colours
+a cat,animals
+a dog,animals
+a bird,animals
+one thing,counts
+two things,counts
+three things,counts
+noise,patterns
+stripes,patterns
+dots,patterns
+"""
+
+
+class Watched:
+    """A progress that keeps what it is told, and can break off at a step."""
+
+    def __init__(self, stop: tuple[str, int] | None = None) -> None:
+        self.notes: list[str] = []
+        self.done: dict[str, int] = {}
+        self.totals: dict[str, int] = {}
+        self.stop = stop
+
+    @contextmanager
+    def stage(self, name: str, total: int, unit: str) -> Iterator[Advance]:
+        """Count the steps of a stage."""
+        self.totals[name] = total
+
+        def advance(steps: int) -> None:
+            self.done[name] = self.done.get(name, 0) + steps
+            if self.stop and self.stop[0] == name and self.done[name] >= self.stop[1]:
+                raise KeyboardInterrupt
+
+        yield advance
+
+    def note(self, message: str) -> None:
+        """Keep the line."""
+        self.notes.append(message)
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny random model, fourteen pictures, and small files of texts."""
+    folder = tmp_path_factory.mktemp("inputs")
+    write_local_dir(folder / "tiny", tiny_config(layers=6))
+    (folder / "photos").mkdir()
+    rng = np.random.default_rng(0)
+    for index in range(14):
+        pixels = np.zeros((60, 80, 3), dtype=np.uint8) + rng.integers(0, 255, 3, dtype=np.uint8)
+        pixels[10:40, index : index + 30] = rng.integers(0, 255, (30, 30, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / "photos" / f"picture_{index:02d}.png")
+    (folder / "pool.csv").write_text(POOL)
+    (folder / "topics.csv").write_text("text,property\na cat,animals\na stone,objects\n")
+    (folder / "contrasts.csv").write_text("first,second\na cat,a dog\na cat,the sky\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def built(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> BuildReport:
+    return _build(inputs, tmp_path_factory.mktemp("built") / "atlas")
+
+
+def _build(inputs: Path, atlas: Path, **changes: Any) -> BuildReport:
+    arguments: dict[str, Any] = {
+        "gallery": inputs / "photos",
+        "descriptions": inputs / "pool.csv",
+        "topics": inputs / "topics.csv",
+        "contrasts": inputs / "contrasts.csv",
+        "device": "cpu",
+    } | changes
+    return build_model(f"local-dir:{inputs / 'tiny'}", atlas=atlas, **arguments)
+
+
+def _bytes(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def _built_stages(report: BuildReport) -> list[str]:
+    return [stage for stage, outcome in report.stages.items() if outcome == "built"]
+
+
+def _model(report: BuildReport) -> ModelRecord:
+    return ModelRecord.model_validate_json((report.folder / "model.json").read_text())
+
+
+def _heads(report: BuildReport) -> list[HeadRecord]:
+    return [
+        HeadRecord.model_validate_json((report.folder / f"heads/{head.id}.json").read_text())
+        for head in _model(report).heads
+    ]
+
+
+def test_the_bundle_is_whole(built: BuildReport) -> None:
+    assert list(built.stages) == STAGES == _built_stages(built)
+    model = _model(built)
+    assert (built.model, model.name, built.images) == ("tiny", "tiny", 14)
+    assert [head.id for head in model.heads] == [
+        f"L{layer}.H{head}" for layer in range(6) for head in range(2)
+    ]
+    assert model.reconstruction_error < 1e-5
+    assert sum(term.mean_share for term in model.terms) == pytest.approx(1, abs=1e-4)
+    assert sum(term.variance_share for term in model.terms) == pytest.approx(1, abs=1e-4)
+    attention = [term.mean_share for term in model.terms if term.kind == "attention"]
+    heads = [sum(h.mean_share for h in model.heads if h.layer == layer) for layer in range(6)]
+    assert heads == pytest.approx(attention, abs=1e-4)
+    assert model.scores.layers == [2, 3, 4, 5]
+    assert model.scores.heads == 8
+
+    manifest = GalleryManifest.model_validate_json(
+        (built.folder.parent / "gallery/manifest.json").read_text()
+    )
+    assert model.gallery_sha256 == manifest.sha256
+    ids = [image.id for image in manifest.images]
+    assert ids[0] == "picture-00"
+    images = ImagesRecord.model_validate_json((built.folder / "images.json").read_text())
+    assert list(images.images) == ids
+    arrays = load_file(built.folder / "coordinates.safetensors")
+    assert arrays["coordinates"].shape == (14, 12, 35)
+    assert arrays["shares"].shape == (14, 12)
+    assert arrays["embeddings"].shape == (14, 48)
+    assert load_file(built.folder / "basis.safetensors")["basis"].shape == (12, 48, 35)
+    assert load_file(built.folder / "neighbours.safetensors")["images"].shape == (12, 14, 8)
+    assert not list(built.folder.glob(".*"))
+
+
+def test_every_map_is_the_topic_in_the_head_over_the_image(
+    built: BuildReport, inputs: Path
+) -> None:
+    maps = load_file(built.folder / "heatmaps.safetensors")["maps"].float()
+    record = _heads(built)[9]
+    shown = record.topics[1]
+    model = load_model(f"local-dir:{inputs / 'tiny'}", device="cpu")
+    file = inputs / "photos" / f"{shown.maps[2].image.replace('-', '_')}.png"
+    pixels = model.preprocess(open_image(file))[None]
+    tokens = decompose_patches(model, pixels, [(record.layer, record.head)])[0, 0]
+    basis = load_file(built.folder / "basis.safetensors")["basis"][9]
+    text = embed_texts(model, [shown.text])[0]
+    expected = (17 * (tokens @ (text @ basis)))[1:].reshape(4, 4)
+    torch.testing.assert_close(maps[shown.maps[2].map], expected, atol=1e-5, rtol=2e-3)
+    shown_maps = [contrast.maps for contrast in _model(built).contrasts]
+    for head in _heads(built):
+        shown_maps += [topic.maps for topic in head.topics]
+        shown_maps += [description.maps for description in head.descriptions]
+    used = {one.map for group in shown_maps for one in group}
+    assert used == set(range(len(maps)))
+
+
+def test_swapping_a_contrast_flips_the_sign_of_its_map(
+    built: BuildReport, inputs: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(built.folder.parent, tmp_path / "atlas")
+    swapped = tmp_path / "swapped.csv"
+    swapped.write_text("first,second\na dog,a cat\nthe sky,a cat\n")
+    report = _build(inputs, tmp_path / "atlas", contrasts=swapped)
+    for one, other in zip(_model(built).contrasts, _model(report).contrasts, strict=True):
+        assert (one.first, one.second) == (other.second, other.first)
+        for left, right in zip(one.maps, other.maps, strict=True):
+            assert left.image == right.image
+            torch.testing.assert_close(
+                load_file(built.folder / "heatmaps.safetensors")["maps"][left.map],
+                -load_file(report.folder / "heatmaps.safetensors")["maps"][right.map],
+                atol=1e-3,
+                rtol=1e-2,
+            )
+
+
+def test_the_projections_are_those_of_the_basis(built: BuildReport) -> None:
+    basis = load_file(built.folder / "basis.safetensors")["basis"].numpy()
+    text = np.random.default_rng(0).standard_normal((2, 48)).astype(np.float32)
+    np.testing.assert_allclose(
+        project(built.folder / "projections.onnx", text),
+        np.einsum("nd,hdr->nhr", text, basis),
+        atol=1e-5,
+    )
+
+
+def test_a_second_run_does_nothing(built: BuildReport, inputs: Path) -> None:
+    atlas = built.folder.parent
+    before = {path: path.stat().st_mtime_ns for path in atlas.rglob("*")}
+    progress = Watched()
+    report = _build(inputs, atlas, progress=progress)
+    assert set(report.stages.values()) == {"unchanged"}
+    assert progress.totals == {}
+    assert {path: path.stat().st_mtime_ns for path in atlas.rglob("*")} == before
+
+
+def test_the_same_inputs_give_the_same_bytes(
+    built: BuildReport, inputs: Path, tmp_path: Path
+) -> None:
+    _build(inputs, tmp_path / "atlas")
+    assert _bytes(tmp_path / "atlas") == _bytes(built.folder.parent)
+
+
+@pytest.mark.parametrize(
+    ("stage", "steps", "kept", "shards"),
+    [("contributions", 9, 8, "SHARD_IMAGES"), ("heat maps", 8, 8, "SHARD_MAPPED_IMAGES")],
+)
+def test_an_interrupted_build_resumes_where_it_stopped(
+    inputs: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    stage: str,
+    steps: int,
+    kept: int,
+    shards: str,
+) -> None:
+    monkeypatch.setattr(pipeline, shards, 4)
+    whole = _build(inputs, tmp_path / "whole", batch_size=1)
+    atlas = tmp_path / "atlas"
+    with pytest.raises(KeyboardInterrupt):
+        _build(inputs, atlas, batch_size=1, progress=Watched(stop=(stage, steps)))
+    assert not (atlas / "tiny/model.json").exists()
+
+    opened: list[Path] = []
+    images = Watched()
+
+    def count(path: Path) -> Image.Image:
+        opened.append(path)
+        return open_image(path)
+
+    monkeypatch.setattr("clipheads.gallery_pass.open_image", count)
+    report = _build(inputs, atlas, batch_size=1, progress=images)
+    again = images.totals[stage] - kept
+    mapped = images.totals["heat maps"] if stage == "contributions" else 0
+    assert len(opened) == again + mapped
+    assert images.done[stage] == images.totals[stage]
+    before = STAGES[: STAGES.index(stage)]
+    assert [report.stages[name] for name in before] == ["unchanged"] * len(before)
+    assert _bytes(atlas) == _bytes(whole.folder.parent)
+
+
+def test_only_what_depends_on_a_changed_input_is_built_again(
+    built: BuildReport, inputs: Path, tmp_path: Path
+) -> None:
+    atlas = tmp_path / "atlas"
+    shutil.copytree(built.folder.parent, atlas)
+    shutil.copytree(inputs / "photos", tmp_path / "photos")
+
+    texts = tmp_path / "pool.txt"
+    texts.write_text("a red picture\na blue picture\na cat\n")
+    report = _build(inputs, atlas, descriptions=texts)
+    assert _built_stages(report) == ["descriptions", "textspan", "heat maps", "records"]
+    assert {head.label.text for head in _heads(report)} == {None}
+    assert {one.property for head in _heads(report) for one in head.descriptions} == {None}
+    assert _model(report).scores.unlabelled == 8
+
+    topics = tmp_path / "topics.csv"
+    topics.write_text("text,property\na tree,plants\n")
+    report = _build(inputs, atlas, descriptions=texts, topics=topics)
+    assert _built_stages(report) == ["topics", "heat maps", "records"]
+
+    (tmp_path / "photos/gallery.csv").write_text("file,credit\npicture_00.png,Ann\n")
+    report = _build(inputs, atlas, descriptions=texts, topics=topics, gallery=tmp_path / "photos")
+    assert _built_stages(report) == ["gallery", "records"]
+
+
+def test_a_lost_file_is_made_again(built: BuildReport, inputs: Path, tmp_path: Path) -> None:
+    atlas = tmp_path / "atlas"
+    shutil.copytree(built.folder.parent, atlas)
+    for name in ("gallery/picture-03.webp", "tiny/heads/L2.H1.json", "tiny/basis.safetensors"):
+        (atlas / name).unlink()
+    report = _build(inputs, atlas)
+    assert _built_stages(report) == ["gallery", "contributions", "records"]
+    assert _bytes(atlas) == _bytes(built.folder.parent)
+
+
+def test_the_last_four_layers_alone(built: BuildReport, inputs: Path, tmp_path: Path) -> None:
+    report = _build(inputs, tmp_path / "atlas", layers="last4")
+    model, whole = _model(report), _model(built)
+    assert model.layers == [2, 3, 4, 5]
+    assert model.terms == whole.terms
+    assert model.heads == [head for head in whole.heads if head.layer >= 2]
+    assert model.scores == whole.scores
+    # Contrasts are sums over the heads of the bundle, so these alone may differ.
+    assert len(list((report.folder / "heads").iterdir())) == 8
+
+
+def test_a_broken_image_is_named_and_the_rest_is_built(inputs: Path, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    shutil.copytree(inputs / "photos", photos)
+    (photos / "aaa.png").write_text("no image")
+    report = _build(inputs, tmp_path / "atlas", gallery=photos)
+    assert report.images == 14
+    assert [one.file for one in report.skipped] == ["aaa.png"]
+    assert _build(inputs, tmp_path / "atlas", gallery=photos).skipped == report.skipped
+
+
+def test_another_gallery_makes_other_models_stale(
+    built: BuildReport, inputs: Path, tmp_path: Path
+) -> None:
+    atlas = tmp_path / "atlas"
+    shutil.copytree(built.folder.parent, atlas)
+    shutil.copytree(built.folder, atlas / "other")
+    shutil.copytree(inputs / "photos", tmp_path / "photos")
+    (tmp_path / "photos/picture_13.png").unlink()
+    progress = Watched()
+    report = _build(inputs, atlas, gallery=tmp_path / "photos", progress=progress)
+    assert report.images == 13
+    assert len(list((atlas / "gallery").glob("*.webp"))) == 13
+    assert [note.split()[0] for note in progress.notes] == ["other"]
+
+
+def test_a_gallery_of_one_image_is_built(inputs: Path, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    shutil.copy(inputs / "photos/picture_00.png", tmp_path / "photos")
+    report = _build(inputs, tmp_path / "atlas", gallery=tmp_path / "photos")
+    heads = _heads(report)
+    assert {head.label.text for head in heads} == {None}
+    assert all(head.descriptions == [] for head in heads)
+    assert load_file(report.folder / "neighbours.safetensors")["images"].shape == (12, 1, 0)
+
+
+def test_bad_input_is_one_clear_line(inputs: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(AtlasError, match="cannot write there"):
+        _build(inputs, tmp_path / "file" / "atlas")
+    with pytest.raises(GalleryError, match="no image files"):
+        _build(inputs, tmp_path / "atlas", gallery=tmp_path / "empty")
+    with pytest.raises(AtlasError, match="no such file"):
+        _build(inputs, tmp_path / "atlas", descriptions=tmp_path / "lost.csv")
+    assert not (tmp_path / "atlas").exists()
+
+
+def test_names_of_models_become_folders() -> None:
+    assert folder_name("ViT-B-32_openai") == "ViT-B-32_openai"
+    assert folder_name("hf/my model (2)") == "hf-my-model-2-"
+    with pytest.raises(ModelError, match="needs that address"):
+        folder_name("gallery")
