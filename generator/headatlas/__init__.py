@@ -1,0 +1,1 @@
+"""The static site of the atlas: from bundles on disk to pages, without torch or a server."""

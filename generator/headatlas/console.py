@@ -1,0 +1,84 @@
+"""How progress looks: bars with rate and time left in a terminal, plain lines in a pipe."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as Bars
+from rich.text import Text
+
+from clipheads.progress import Advance, Progress
+
+
+class _Rate(ProgressColumn):
+    """Steps per second with their unit, such as "112.0 images/s"."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:.1f} {task.fields['unit']}/s" if speed else "", style="dim")
+
+
+class TerminalProgress:
+    """A bar for each stage; it stays when the stage is done."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    @contextmanager
+    def stage(self, name: str, total: int, unit: str) -> Iterator[Advance]:
+        """Show a bar while the stage runs."""
+        bars = Bars(
+            SpinnerColumn(finished_text="[green]✓"),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=28),
+            MofNCompleteColumn(),
+            _Rate(),
+            TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+            console=self._console,
+        )
+        with bars:
+            task = bars.add_task(f"{name:<14}", total=total, unit=unit)
+            yield lambda steps: bars.advance(task, steps)
+
+    def note(self, message: str) -> None:
+        """Print a line."""
+        self._console.print(message, markup=False, highlight=False)
+
+
+class PlainProgress:
+    """One line when a stage is done: for pipes and logs."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    @contextmanager
+    def stage(self, name: str, total: int, unit: str) -> Iterator[Advance]:
+        """Say at the end how much was done in which time."""
+        started, done = time.monotonic(), 0
+
+        def advance(steps: int) -> None:
+            nonlocal done
+            done += steps
+
+        yield advance
+        seconds = time.monotonic() - started
+        self.note(f"{name}: {done or total} {unit} in {seconds:.1f} s")
+
+    def note(self, message: str) -> None:
+        """Print a line."""
+        self._console.print(message, markup=False, highlight=False, soft_wrap=True)
+
+
+def progress_for(console: Console) -> Progress:
+    """Bars where somebody watches, lines elsewhere."""
+    return TerminalProgress(console) if console.is_terminal else PlainProgress(console)

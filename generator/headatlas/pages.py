@@ -1,0 +1,731 @@
+"""Every page of the site as a value, complete before a byte is rendered.
+
+Paths are from the site's root. They are promises: `<model>/L11.H7/`, `<model>/images/<id>/`,
+`<model>/properties/<slug>/`, `<model>/contrasts/<slug>/`, `<model>/`, `methods/`.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipheads.bundle import (
+    ContrastRecord,
+    DescriptionRecord,
+    GalleryImage,
+    GalleryManifest,
+    HeadRecord,
+    HeadStrength,
+    HeadSummary,
+    HeatMap,
+    ModelRecord,
+    Neighbour,
+    PropertyRecord,
+    Strength,
+    Term,
+    TopicMaps,
+)
+from clipheads.errors import AtlasError
+
+from .atlas_reader import Atlas, ModelBundle
+from .citations import Citation, cite
+from .links import Link, address, links_in
+from .palette import COLOURS, assign
+
+HOME = Link("index.html")
+METHODS = Link("methods/index.html")
+NOT_FOUND = "404.html"
+LEAF = 600
+"""Images on one leaf of a model's list of images; more would make the page too heavy."""
+METHODS_ANCHORS = frozenset(
+    {
+        "decomposition",
+        "shares",
+        "low-rank",
+        "textspan",
+        "labels",
+        "entanglement",
+        "association",
+        "neighbours",
+        "segmentation",
+        "pictures",
+        "limits",
+        "references",
+    }
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Crumb:
+    """One step of the way from the home page."""
+
+    text: str
+    link: Link
+
+
+@dataclass(frozen=True, eq=False)
+class Page:
+    """One page: where it lies, which template shows it, and all that it says."""
+
+    path: str
+    template: str
+    title: str
+    description: str
+    content: Any
+    """The dataclass that the template of this name expects."""
+    trail: tuple[Crumb, ...] = ()
+    anchors: frozenset[str] = frozenset()
+    """Fragments that other pages may link to."""
+    picture: Link | None = None
+    """What a preview of the page shows."""
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A gallery image, as the pages of one model show it."""
+
+    image: GalleryImage
+    page: Link
+    small: Link
+    """The centred square, which is what the model sees."""
+    full: Link
+
+
+@dataclass(frozen=True, eq=False)
+class PropertyView:
+    """A property of one model, with its colour."""
+
+    record: PropertyRecord
+    page: Link
+    number: int
+    """Of the property among all properties of the site."""
+    colour: int
+
+
+@dataclass(frozen=True, eq=False)
+class HeadView:
+    """A head, as other pages show it."""
+
+    summary: HeadSummary
+    page: Link
+    property: PropertyView | None
+
+
+@dataclass(frozen=True, eq=False)
+class Heat:
+    """A heat map over a picture."""
+
+    picture: Picture
+    grid: NDArray[np.float16]
+
+
+@dataclass(frozen=True, eq=False)
+class Near:
+    """A picture and its cosine with what was asked."""
+
+    picture: Picture
+    score: float
+
+
+@dataclass(frozen=True, eq=False)
+class ModelView:
+    """What all pages of one model share."""
+
+    bundle: ModelBundle
+    record: ModelRecord
+    page: Link
+    images_page: Link
+    properties_page: Link
+    contrasts_page: Link
+    heads: tuple[HeadView, ...]
+    rows: tuple[tuple[int, tuple[HeadView, ...]], ...]
+    """Layers with their heads, the last layer first: it writes into the embedding last."""
+    properties: tuple[PropertyView, ...]
+    contrasts: tuple[tuple[ContrastRecord, Link], ...]
+    pictures: dict[str, Picture]
+
+    def head(self, identity: str) -> HeadView:
+        """The head of this name."""
+        return next(head for head in self.heads if head.summary.id == identity)
+
+    def property_named(self, name: str | None) -> PropertyView | None:
+        """The property of this name, if it labels a head."""
+        folded = (name or "").casefold()
+        return next((p for p in self.properties if p.record.name.casefold() == folded), None)
+
+    def heat(self, maps: Iterable[HeatMap]) -> tuple[Heat, ...]:
+        """Heat maps with their grids."""
+        return tuple(Heat(self.pictures[m.image], self.bundle.maps[m.map]) for m in maps)
+
+    def near(self, neighbours: Iterable[Neighbour]) -> tuple[Near, ...]:
+        """Neighbours with their pictures."""
+        return tuple(Near(self.pictures[n.image], n.score) for n in neighbours)
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """The head that explains on the home page how to read an atlas."""
+
+    model: ModelView
+    head: HeadView
+    record: HeadRecord
+    descriptions: tuple[tuple[DescriptionRecord, tuple[Heat, ...]], ...]
+    strongest: tuple[Picture, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class HomeContent:
+    """The home page."""
+
+    models: tuple[ModelView, ...]
+    example: Example
+    gallery: GalleryManifest
+    pictures: tuple[Picture, ...]
+    credits: tuple[tuple[str, str, int], ...]
+    """Credit line, licence and number of images, the most frequent first."""
+
+
+@dataclass(frozen=True, eq=False)
+class LayerTerms:
+    """The terms that one layer writes."""
+
+    layer: int
+    attention: Term
+    mlp: Term
+
+
+@dataclass(frozen=True, eq=False)
+class ModelContent:
+    """A model's page."""
+
+    model: ModelView
+    gallery: GalleryManifest
+    input: Term
+    layers: tuple[LayerTerms, ...]
+    unlabelled: int
+    citation: Citation
+
+
+@dataclass(frozen=True, eq=False)
+class DescriptionView:
+    """A TEXTSPAN description with its pictures."""
+
+    record: DescriptionRecord
+    property: PropertyView | None
+    heat: tuple[Heat, ...]
+    near: tuple[Near, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class HeadContent:
+    """A head's page."""
+
+    model: ModelView
+    head: HeadView
+    record: HeadRecord
+    rank: int
+    """Place among the model's heads by share of variance; 1 is the largest."""
+    json: Link
+    descriptions: tuple[DescriptionView, ...]
+    strongest: tuple[tuple[Picture, Strength], ...]
+    neighbours: tuple[tuple[Picture, tuple[Near, ...]], ...]
+    topics: tuple[tuple[TopicMaps, tuple[Heat, ...]], ...]
+    previous: HeadView | None
+    following: HeadView | None
+    earlier: HeadView | None
+    """The head of the same number in the layer before."""
+    later: HeadView | None
+    citation: Citation
+
+
+@dataclass(frozen=True, eq=False)
+class PropertyContent:
+    """A property's page."""
+
+    model: ModelView
+    property: PropertyView
+    heads: tuple[HeadView, ...]
+    queries: tuple[tuple[Picture, tuple[Near, ...]], ...]
+    citation: Citation
+
+
+@dataclass(frozen=True, eq=False)
+class PropertiesContent:
+    """The list of a model's properties."""
+
+    model: ModelView
+    properties: tuple[tuple[PropertyView, tuple[HeadView, ...]], ...]
+    unlabelled: tuple[HeadView, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class ImageHead:
+    """A head's part in one image, and the image's neighbours in that head."""
+
+    head: HeadView
+    strength: HeadStrength
+    near: tuple[Near, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class ImageContent:
+    """An image's page."""
+
+    model: ModelView
+    picture: Picture
+    heads: tuple[ImageHead, ...]
+    previous: Picture | None
+    following: Picture | None
+
+
+@dataclass(frozen=True, eq=False)
+class ImagesContent:
+    """One leaf of the list of a model's images."""
+
+    model: ModelView
+    gallery: GalleryManifest
+    pictures: tuple[Picture, ...]
+    leaves: tuple[Link, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class ContrastContent:
+    """A contrast's page."""
+
+    model: ModelView
+    record: ContrastRecord
+    heat: tuple[Heat, ...]
+    citation: Citation
+
+
+@dataclass(frozen=True, eq=False)
+class ContrastsContent:
+    """The list of a model's contrasts."""
+
+    model: ModelView
+    contrasts: tuple[tuple[ContrastRecord, Link, Heat | None], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class MethodsContent:
+    """The methods page."""
+
+    models: tuple[ModelView, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class NotFoundContent:
+    """What a server shows when there is no such page."""
+
+    models: tuple[ModelView, ...]
+
+
+def head_json(head: HeadView) -> Link:
+    """Where a head's record lies."""
+    return Link(head.page.path.replace("index.html", "head.json"))
+
+
+def build_pages(atlas: Atlas, base_url: str | None = None) -> list[Page]:
+    """All pages of the site, in a fixed order; `base_url` only goes into citations."""
+    numbers = assign(
+        bearer.slug
+        for model in atlas.models
+        for bearer in model.record.properties
+        for _ in bearer.heads
+    )
+    models = tuple(_view(model, atlas.gallery, numbers) for model in atlas.models)
+    pages = [_home(models, atlas.gallery), _methods(models), _not_found(models)]
+    for model in models:
+        pages.append(_model_page(model, atlas.gallery, base_url))
+        pages += _head_pages(model, base_url)
+        pages += _property_pages(model, base_url)
+        pages += _contrast_pages(model, base_url)
+        pages += _image_pages(model, atlas.gallery)
+    return pages
+
+
+def gallery_files(gallery: GalleryManifest) -> list[str]:
+    """The shared pictures: each image, and its centred square in small."""
+    return [
+        path
+        for image in gallery.images
+        for path in (f"gallery/{image.id}.webp", f"gallery/small/{image.id}.webp")
+    ]
+
+
+def check_links(pages: Sequence[Page], files: Iterable[str]) -> None:
+    """Raise AtlasError if a page links to a page, place or file that will not exist."""
+    anchors = {page.path: page.anchors for page in pages}
+    others = set(files)
+    seen: set[int] = set()
+    for page in pages:
+        links = (page.picture, page.trail, page.content)
+        for link in links_in(links, seen):
+            known = link.path in anchors or link.path in others
+            if not known or (link.fragment and link.fragment not in anchors.get(link.path, ())):
+                target = f"{link.path}#{link.fragment}" if link.fragment else link.path
+                raise AtlasError(f"{page.path}: links to {target}, which the site will not have")
+
+
+def _view(bundle: ModelBundle, gallery: GalleryManifest, numbers: dict[str, int]) -> ModelView:
+    record = bundle.record
+    root = record.name
+    properties = tuple(
+        PropertyView(
+            record=bearer,
+            page=Link(f"{root}/properties/{bearer.slug}/index.html"),
+            number=numbers[bearer.slug],
+            colour=numbers[bearer.slug] % COLOURS,
+        )
+        for bearer in sorted(record.properties, key=lambda p: (-len(p.heads), p.slug))
+    )
+    bearer_of = {head: bearer for bearer in properties for head in bearer.record.heads}
+    heads = tuple(
+        HeadView(
+            summary=summary,
+            page=Link(f"{root}/{summary.id}/index.html"),
+            property=bearer_of.get(summary.id),
+        )
+        for summary in record.heads
+    )
+    return ModelView(
+        bundle=bundle,
+        record=record,
+        page=Link(f"{root}/index.html"),
+        images_page=Link(f"{root}/images/index.html"),
+        properties_page=Link(f"{root}/properties/index.html"),
+        contrasts_page=Link(f"{root}/contrasts/index.html"),
+        heads=heads,
+        rows=tuple(
+            (
+                layer,
+                tuple(
+                    sorted(
+                        (head for head in heads if head.summary.layer == layer),
+                        key=lambda head: head.summary.head,
+                    )
+                ),
+            )
+            for layer in sorted(record.layers, reverse=True)
+        ),
+        properties=properties,
+        contrasts=tuple(
+            (contrast, Link(f"{root}/contrasts/{contrast.slug}/index.html"))
+            for contrast in record.contrasts
+        ),
+        pictures={
+            image.id: Picture(
+                image=image,
+                page=Link(f"{root}/images/{image.id}/index.html"),
+                small=Link(f"gallery/small/{image.id}.webp"),
+                full=Link(f"gallery/{image.id}.webp"),
+            )
+            for image in gallery.images
+        },
+    )
+
+
+def _home(models: tuple[ModelView, ...], gallery: GalleryManifest) -> Page:
+    counts: dict[tuple[str, str], int] = {}
+    for image in gallery.images:
+        key = (image.credit, image.licence)
+        counts[key] = counts.get(key, 0) + 1
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    example = _example(models)
+    count = sum(len(model.heads) for model in models)
+    return Page(
+        path=HOME.path,
+        template="home.html",
+        title="CLIP Head Atlas",
+        description=f"What each of {count} attention heads of CLIP's vision transformers responds "
+        "to: descriptions, images, heat maps and scores, one citable page for every head.",
+        content=HomeContent(
+            models=models,
+            example=example,
+            gallery=gallery,
+            pictures=tuple(list(models[0].pictures.values())[:12]),
+            credits=tuple((credit, licence, n) for (credit, licence), n in ranked),
+        ),
+        anchors=frozenset({"read", "models", "gallery"}),
+        picture=example.strongest[0].full if example.strongest else None,
+    )
+
+
+def _example(models: tuple[ModelView, ...]) -> Example:
+    """The head with the most descriptions that match its label; of those, the weightiest."""
+    candidates = [
+        (sum(d.matches_label for d in record.descriptions), head.summary.variance_share, model, at)
+        for model in models
+        for at, (head, record) in enumerate(zip(model.heads, model.bundle.heads, strict=True))
+    ]
+    _, _, model, at = max(candidates, key=lambda candidate: candidate[:2])
+    record = model.bundle.heads[at]
+    return Example(
+        model=model,
+        head=model.heads[at],
+        record=record,
+        descriptions=tuple(
+            (description, model.heat(description.maps)) for description in record.descriptions[:3]
+        ),
+        strongest=tuple(model.pictures[s.image] for s in record.strongest[:6]),
+    )
+
+
+def _methods(models: tuple[ModelView, ...]) -> Page:
+    return Page(
+        path=METHODS.path,
+        template="methods.html",
+        title="Methods",
+        description="How the atlas takes a CLIP vision transformer apart into its heads, describes "
+        "and labels them, and what its scores mean.",
+        content=MethodsContent(models=models),
+        trail=(Crumb("Atlas", HOME),),
+        anchors=METHODS_ANCHORS,
+    )
+
+
+def _not_found(models: tuple[ModelView, ...]) -> Page:
+    return Page(
+        path=NOT_FOUND,
+        template="not_found.html",
+        title="No such page",
+        description="This address has no page.",
+        content=NotFoundContent(models=models),
+    )
+
+
+def _model_page(model: ModelView, gallery: GalleryManifest, base_url: str | None) -> Page:
+    record = model.record
+    by_layer: dict[tuple[str, int | None], Term] = {(t.kind, t.layer): t for t in record.terms}
+    shape = record.architecture
+    return Page(
+        path=model.page.path,
+        template="model.html",
+        title=record.name,
+        description=f"The {len(model.heads)} attention heads of {record.name}, by layer and "
+        "property, with entanglement and association scores.",
+        content=ModelContent(
+            model=model,
+            gallery=gallery,
+            input=by_layer["input", None],
+            layers=tuple(
+                LayerTerms(layer, by_layer["attention", layer], by_layer["mlp", layer])
+                for layer in reversed(range(shape.layers))
+            ),
+            unlabelled=sum(head.summary.label is None for head in model.heads),
+            citation=cite(record, "heads", address(base_url, model.page.path)),
+        ),
+        trail=(Crumb("Atlas", HOME),),
+        anchors=frozenset({"heads", "scores", "terms", "properties", "contrasts", "cite"}),
+    )
+
+
+def _head_pages(model: ModelView, base_url: str | None) -> list[Page]:
+    at = {(head.summary.layer, head.summary.head): head for head in model.heads}
+    ranked = sorted(model.heads, key=lambda head: -head.summary.variance_share)
+    rank = {head.summary.id: place for place, head in enumerate(ranked, start=1)}
+    pages = []
+    for place, (head, record) in enumerate(zip(model.heads, model.bundle.heads, strict=True)):
+        label = record.label.text
+        name = f"{record.id} of {model.record.name}"
+        texts = "; ".join(description.text for description in record.descriptions[:3])
+        content = HeadContent(
+            model=model,
+            head=head,
+            record=record,
+            rank=rank[record.id],
+            json=head_json(head),
+            descriptions=tuple(
+                DescriptionView(
+                    record=description,
+                    property=model.property_named(description.property),
+                    heat=model.heat(description.maps),
+                    near=model.near(description.neighbours),
+                )
+                for description in record.descriptions
+            ),
+            strongest=tuple((model.pictures[s.image], s) for s in record.strongest),
+            neighbours=tuple(
+                (model.pictures[own.image], model.near(own.neighbours))
+                for own in record.image_neighbours
+            ),
+            topics=tuple((topic, model.heat(topic.maps)) for topic in record.topics),
+            previous=model.heads[place - 1] if place else None,
+            following=model.heads[place + 1] if place + 1 < len(model.heads) else None,
+            earlier=at.get((record.layer - 1, record.head)),
+            later=at.get((record.layer + 1, record.head)),
+            citation=cite(
+                model.record,
+                f"head {record.id}" + (f" ({label})" if label else ""),
+                address(base_url, head.page.path),
+            ),
+        )
+        pages.append(
+            Page(
+                path=head.page.path,
+                template="head.html",
+                title=f"{name}: {label}" if label else name,
+                description=f"Head {name}, {label or 'without a label'}. {texts}",
+                content=content,
+                trail=(Crumb("Atlas", HOME), Crumb(model.record.name, model.page)),
+                anchors=frozenset({"descriptions", "strongest", "neighbours", "topics", "cite"}),
+                picture=content.strongest[0][0].full if content.strongest else None,
+            )
+        )
+    return pages
+
+
+def _property_pages(model: ModelView, base_url: str | None) -> list[Page]:
+    name = model.record.name
+    trail = (Crumb("Atlas", HOME), Crumb(name, model.page))
+    bearers = tuple(
+        (bearer, tuple(model.head(identity) for identity in bearer.record.heads))
+        for bearer in model.properties
+    )
+    pages = [
+        Page(
+            path=model.properties_page.path,
+            template="properties.html",
+            title=f"Properties of {name}",
+            description=f"The properties that label heads of {name}.",
+            content=PropertiesContent(
+                model=model,
+                properties=bearers,
+                unlabelled=tuple(head for head in model.heads if head.property is None),
+            ),
+            trail=trail,
+        )
+    ]
+    for bearer, heads in bearers:
+        title = bearer.record.name
+        pages.append(
+            Page(
+                path=bearer.page.path,
+                template="property.html",
+                title=f"{title} in {name}",
+                description=f"The {len(heads)} heads of {name} whose label is {title}, and images "
+                "that are alike by them.",
+                content=PropertyContent(
+                    model=model,
+                    property=bearer,
+                    heads=heads,
+                    queries=tuple(
+                        (model.pictures[query.image], model.near(query.neighbours))
+                        for query in bearer.record.queries
+                    ),
+                    citation=cite(
+                        model.record, f"property {title}", address(base_url, bearer.page.path)
+                    ),
+                ),
+                trail=(*trail, Crumb("Properties", model.properties_page)),
+                anchors=frozenset({"heads", "neighbours", "cite"}),
+            )
+        )
+    return pages
+
+
+def _contrast_pages(model: ModelView, base_url: str | None) -> list[Page]:
+    name = model.record.name
+    trail = (Crumb("Atlas", HOME), Crumb(name, model.page))
+    contrasts = tuple((record, link, model.heat(record.maps)) for record, link in model.contrasts)
+    pages = [
+        Page(
+            path=model.contrasts_page.path,
+            template="contrasts.html",
+            title=f"Contrasts in {name}",
+            description=f"Where {name} sees one text rather than another.",
+            content=ContrastsContent(
+                model=model,
+                contrasts=tuple(
+                    (record, link, next(iter(heat), None)) for record, link, heat in contrasts
+                ),
+            ),
+            trail=trail,
+        )
+    ]
+    for record, link, heat in contrasts:
+        title = f"{record.first} or {record.second}"
+        pages.append(
+            Page(
+                path=link.path,
+                template="contrast.html",
+                title=f"{title} in {name}",
+                description=f"Where {name} sees {record.first} rather than {record.second}, summed "
+                "over all its heads.",
+                content=ContrastContent(
+                    model=model,
+                    record=record,
+                    heat=heat,
+                    citation=cite(model.record, f"contrast {title}", address(base_url, link.path)),
+                ),
+                trail=(*trail, Crumb("Contrasts", model.contrasts_page)),
+                anchors=frozenset({"cite"}),
+            )
+        )
+    return pages
+
+
+def _image_pages(model: ModelView, gallery: GalleryManifest) -> list[Page]:
+    name = model.record.name
+    trail = (Crumb("Atlas", HOME), Crumb(name, model.page))
+    pictures = tuple(model.pictures.values())
+    heads = {head.summary.id: (at, head) for at, head in enumerate(model.heads)}
+    starts = range(0, len(pictures), LEAF)
+    leaves = tuple(
+        Link(f"{name}/images-{number}/index.html") if number > 1 else model.images_page
+        for number, _ in enumerate(starts, start=1)
+    )
+    pages = [
+        Page(
+            path=leaf.path,
+            template="images.html",
+            title=f"Images in {name}" + (f", part {number}" if number > 1 else ""),
+            description=f"The {len(pictures)} gallery images that {name} was taken apart on.",
+            content=ImagesContent(
+                model=model,
+                gallery=gallery,
+                pictures=pictures[start : start + LEAF],
+                leaves=leaves,
+            ),
+            trail=trail,
+        )
+        for number, (leaf, start) in enumerate(zip(leaves, starts, strict=True), start=1)
+    ]
+    for place, picture in enumerate(pictures):
+        identity = picture.image.id
+        rows = []
+        for strength in model.bundle.images.images.get(identity, []):
+            at, head = heads[strength.head]
+            near = zip(
+                model.bundle.neighbours[at, place].tolist(),
+                model.bundle.scores[at, place].tolist(),
+                strict=True,
+            )
+            rows.append(
+                ImageHead(
+                    head=head,
+                    strength=strength,
+                    near=tuple(Near(pictures[other], score) for other, score in near),
+                )
+            )
+        pages.append(
+            Page(
+                path=picture.page.path,
+                template="image.html",
+                title=f"{picture.image.title} in {name}",
+                description=f"Which heads of {name} make the embedding of the image "
+                f"{picture.image.title}, and its neighbours in each of them.",
+                content=ImageContent(
+                    model=model,
+                    picture=picture,
+                    heads=tuple(rows),
+                    previous=pictures[place - 1] if place else None,
+                    following=pictures[place + 1] if place + 1 < len(pictures) else None,
+                ),
+                trail=(*trail, Crumb("Images", model.images_page)),
+                picture=picture.full,
+            )
+        )
+    return pages

@@ -1,0 +1,114 @@
+"""From a bundle to a folder of static files: read, list the pages, check their links, write."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+from xml.sax.saxutils import escape
+
+from clipheads.errors import AtlasError
+from clipheads.progress import Progress, Silent
+
+from .atlas_reader import Atlas, read_atlas
+from .links import address
+from .output import Output
+from .pages import NOT_FOUND, HeadContent, Page, build_pages, check_links, gallery_files
+from .palette import stylesheet
+from .render import render, templates_folder
+from .thumbnails import SIDE, thumbnail
+
+
+@dataclass(frozen=True)
+class SiteReport:
+    """What was generated."""
+
+    pages: int
+    files: int
+    bytes: int
+    """Of all files of the site."""
+    removed: int
+    """Files of an earlier run that no longer belong."""
+
+
+def generate_site(
+    atlas: Path, out: Path, base_url: str | None = None, progress: Progress | None = None
+) -> SiteReport:
+    """Generate the site of the atlas in `atlas` into the folder `out`.
+
+    The same atlas gives the same bytes. With `base_url`, the address that the site will
+    have, pages name their canonical address and there is a `sitemap.xml`. Files in `out` that the
+    generator did not write stay as they are.
+
+    Raises BundleError for an atlas that cannot be used, AtlasError for a folder that
+    cannot be written or a base URL that is none.
+    """
+    progress = progress or Silent()
+    if base_url is not None:
+        parts = urlsplit(base_url)
+        if parts.scheme not in ("http", "https") or not parts.netloc or parts.query:
+            raise AtlasError(
+                f"{base_url}: not a base URL; give one such as https://example.org/atlas/"
+            )
+        base_url = base_url.rstrip("/") + "/"
+    read = read_atlas(atlas, progress)
+    pages = build_pages(read, base_url)
+    static = sorted(path for path in (templates_folder() / "static").iterdir() if path.is_file())
+    jsons = [page.content.json.path for page in pages if isinstance(page.content, HeadContent)]
+    check_links(pages, gallery_files(read.gallery) + jsons)
+
+    output = Output(out, base_url)
+    for path in static:
+        output.write(f"assets/{path.name}", path.read_bytes())
+    properties = {bearer.slug for model in read.models for bearer in model.record.properties}
+    output.write("assets/properties.css", stylesheet(len(properties)).encode())
+    _write_gallery(read, output, progress)
+    files = len(static) + 1 + 2 * len(read.gallery.images) + len(pages) + len(jsons)
+    with progress.stage("Write pages", len(pages), "pages") as advance:
+        for page in pages:
+            output.write(page.path, render(page, base_url).encode())
+            if isinstance(page.content, HeadContent):
+                output.write(page.content.json.path, _head_json(page.content, base_url))
+            advance(1)
+    if base_url is not None:
+        output.write("sitemap.xml", _sitemap(pages, base_url))
+        files += 1
+    removed = output.finish()
+    return SiteReport(pages=len(pages), files=files, bytes=output.bytes, removed=removed)
+
+
+def _write_gallery(atlas: Atlas, output: Output, progress: Progress) -> None:
+    images = atlas.gallery.images
+    with progress.stage("Copy pictures", len(images), "images") as advance:
+        for image in images:
+            source = atlas.folder / "gallery" / f"{image.id}.webp"
+            content = source.read_bytes()
+            output.write(f"gallery/{image.id}.webp", content)
+            small = f"gallery/small/{image.id}.webp"
+            key = f"{SIDE}:{hashlib.sha256(content).hexdigest()}"
+            if not output.unchanged(small, key):
+                output.derive(small, thumbnail(source), key)
+            advance(1)
+
+
+def _head_json(content: HeadContent, base_url: str | None) -> bytes:
+    """The head's record, with its model and its address."""
+    record = {
+        "model": content.model.record.name,
+        "url": address(base_url, content.head.page.path),
+        "weights_sha256": content.model.record.weights.sha256,
+        "gallery_sha256": content.model.record.gallery_sha256,
+        "version": content.model.record.version,
+        **content.record.model_dump(mode="json"),
+    }
+    return (json.dumps(record, ensure_ascii=False, indent=1) + "\n").encode()
+
+
+def _sitemap(pages: list[Page], base_url: str) -> bytes:
+    addresses = (address(base_url, page.path) for page in pages if page.path != NOT_FOUND)
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        '<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n'
+        + "".join(f"<url><loc>{escape(each)}</loc></url>\n" for each in addresses)
+        + "</urlset>\n"
+    ).encode()

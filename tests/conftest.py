@@ -1,0 +1,1 @@
+"""Beside the tests, so that those in folders below can import what lies here."""

@@ -1,0 +1,132 @@
+"""A bundle is read whole or refused in one line that says what to do."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+from synthetic_bundle import edit_json, write_bundle, write_gallery
+
+from clipheads.errors import BundleError
+from clipheads.progress import Silent
+from headatlas.atlas_reader import read_atlas
+
+
+@pytest.fixture
+def atlas(tmp_path):
+    return write_bundle(tmp_path / "atlas", images=5, layers=1, heads=2)
+
+
+def refusal(atlas):
+    with pytest.raises(BundleError) as refused:
+        read_atlas(atlas)
+    message = str(refused.value)
+    assert "\n" not in message
+    return message
+
+
+def test_a_whole_bundle_is_read_in_the_order_of_its_record(atlas):
+    read = read_atlas(atlas)
+    (model,) = read.models
+    assert [head.id for head in model.heads] == [head.id for head in model.record.heads]
+    assert model.neighbours.shape == model.scores.shape == (2, 5, 4)
+
+
+def test_nothing_there_says_what_to_run(tmp_path):
+    assert "head-atlas demo" in refusal(tmp_path / "nowhere")
+    write_gallery(tmp_path, 2)
+    assert "head-atlas build" in refusal(tmp_path)
+
+
+def test_another_format_is_named(atlas):
+    edit_json(atlas / "demo-clip" / "model.json", format=2)
+    assert "format 2" in refusal(atlas)
+
+
+def test_another_gallery_asks_for_a_rebuild(atlas):
+    edit_json(atlas / "demo-clip" / "model.json", gallery_sha256="other")
+    message = refusal(atlas)
+    assert "another gallery" in message
+    assert "rebuild" in message
+
+
+def test_a_model_over_an_earlier_gallery_is_left_out_beside_one_over_this_gallery(atlas):
+    shutil.copytree(atlas / "demo-clip", atlas / "earlier")
+    edit_json(atlas / "earlier" / "model.json", name="earlier", gallery_sha256="other")
+    notes = []
+
+    class Notes(Silent):
+        def note(self, message):
+            notes.append(message)
+
+    assert [model.record.name for model in read_atlas(atlas, Notes()).models] == ["demo-clip"]
+    assert len(notes) == 1
+    assert "earlier: built over another gallery" in notes[0]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "gallery/manifest.json",
+        "gallery/scene-0001.webp",
+        "demo-clip/heads/L0.H1.json",
+        "demo-clip/images.json",
+        "demo-clip/neighbours.safetensors",
+        "demo-clip/heatmaps.safetensors",
+    ],
+)
+def test_a_missing_file_is_named(atlas, path):
+    (atlas / path).unlink()
+    assert path in refusal(atlas).replace("\\", "/")
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"format": 1}', b"\xff"])
+def test_damaged_json_is_named(atlas, content):
+    (atlas / "demo-clip" / "images.json").write_bytes(content)
+    assert "images.json" in refusal(atlas)
+
+
+def test_damaged_tensors_are_named(atlas):
+    (atlas / "demo-clip" / "heatmaps.safetensors").write_bytes(b"no tensors")
+    assert "heatmaps.safetensors" in refusal(atlas)
+
+
+def test_tensors_of_another_shape_are_refused(atlas):
+    wrong = np.zeros((2, 4, 4), np.int32)
+    save_file(
+        {"images": wrong, "scores": wrong.astype(np.float32)},
+        atlas / "demo-clip" / "neighbours.safetensors",
+    )
+    assert "(2, 4, 4)" in refusal(atlas)
+
+
+def test_a_record_that_names_what_is_not_there_is_refused(atlas):
+    path = atlas / "demo-clip" / "heads" / "L0.H0.json"
+    strongest = json.loads(path.read_text())["strongest"]
+    strongest[0]["image"] = "no-such-image"
+    edit_json(path, strongest=strongest)
+    assert "no-such-image" in refusal(atlas)
+
+
+def test_a_map_beyond_the_tensor_is_refused(atlas):
+    save_file({"maps": np.zeros((1, 8, 8), np.float16)}, atlas / "demo-clip/heatmaps.safetensors")
+    assert "1 maps" in refusal(atlas)
+
+
+def test_a_name_that_would_hide_the_methods_page_is_refused(atlas):
+    (atlas / "demo-clip").rename(atlas / "methods")
+    edit_json(atlas / "methods" / "model.json", name="methods")
+    assert "cannot be called 'methods'" in refusal(atlas)
+
+
+def test_a_build_under_way_is_left_out_and_said(atlas):
+    notes = []
+
+    class Notes(Silent):
+        def note(self, message):
+            notes.append(message)
+
+    (atlas / "half-built").mkdir()
+    assert [model.record.name for model in read_atlas(atlas, Notes()).models] == ["demo-clip"]
+    assert "half-built" in notes[0]

@@ -1,0 +1,123 @@
+"""The checker finds what is broken, and at least what an HTML parser calls an error."""
+
+import html5lib
+import pytest
+
+from clipheads.errors import AtlasError
+from headatlas.check import check_site, read_page
+
+PAGE = '<!doctype html>\n<html lang="en"><head><title>Page</title></head><body>{}</body></html>\n'
+
+
+def site(folder, body="", **files):
+    (folder / "index.html").write_text(PAGE.format(body), "utf-8")
+    for name, content in files.items():
+        path = folder / name.replace("__", "/").replace("_", ".")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content, "utf-8")
+    return [problem.message for problem in check_site(folder)]
+
+
+def test_a_sound_site_has_no_problems(tmp_path):
+    body = (
+        '<p id="top">Fish &amp; chips &lt; 3 &#163;</p><img src="a.svg" alt="">'
+        '<a href="sub/">folder</a> <a href="sub/index.html#here">place</a> <a href="#top">up</a>'
+        '<a href="https://example.org/nowhere">elsewhere</a>'
+        '<math><mrow><mspace width="1em"/><mi>x</mi></mrow></math>'
+    )
+    sub = PAGE.format('<p id="here">Back <a href="../index.html">home</a></p>')
+    style = "body { background: url(a.svg) }"
+    assert site(tmp_path, body, sub__index_html=sub, a_svg="<svg/>", s_css=style) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ('<a href="gone.html">x</a>', "gone.html, which is not there"),
+        ('<a href="Index.html">x</a>', "Index.html, which is not there"),
+        ('<a href="gone/">x</a>', "gone/, which is not there"),
+        ('<a href="#nowhere">x</a>', "no place #nowhere"),
+        ('<a href="../index.html">x</a>', "leaves the site"),
+        ('<img src="gone.webp" alt="">', "gone.webp, which is not there"),
+        ('<img src="index.html" srcset="gone.webp 2x" alt="">', "gone.webp, which is not there"),
+        ('<img src="https://example.org/x.png" alt="">', "from another host"),
+        ('<script src="//example.org/x.js"></script>', "from another host"),
+        ('<img src="index.html">', "no alt text"),
+        ('<p id="a">x</p><p id="a">y</p>', "'a' is given twice"),
+        ('<p style="color: red">x</p>', "inline"),
+        ("<script>alert(1)</script>", "inline"),
+    ],
+)
+def test_each_kind_of_breakage_is_found(tmp_path, body, expected):
+    messages = site(tmp_path, body)
+    assert len(messages) == 1
+    assert expected in messages[0]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<p>one<div>two</div></p>",
+        "<ul><li>one</ul></li>",
+        "<b><i>crossed</b></i>",
+        "<div>never closed",
+        "</span>",
+        "<br></br>",
+        "<div/>text</div>",
+        "<p class=a class=b>x</p>",
+        "<a href='#'>x<a href='#'>y</a></a>",
+        "<table><tr><td>x</td></tr><p>y</p></table>",
+        "<table><tbody><td>x</td></tbody></table>",
+        "1 < 2",
+        "a &nosuch b",
+        "a &copy b",
+        '<p title="a"b="c">x</p>',
+        "<p></p></body></html><p>after</p>",
+    ],
+)
+def test_what_an_html_parser_calls_an_error_is_a_problem(body):
+    text = PAGE.format(body)
+    with pytest.raises(html5lib.html5parser.ParseError):
+        html5lib.HTMLParser(strict=True).parse(text)
+    assert read_page(text).problems
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (PAGE.format("").replace("<!doctype html>", ""), "doctype"),
+        (PAGE.format("").replace("<title>Page</title>", ""), "no <title>"),
+        (PAGE.format("").replace(' lang="en"', ""), "language"),
+        (PAGE.format("<blink>x</blink>"), "not an element"),
+        (PAGE.format("<ul><p>x</p></ul>"), "directly inside <ul>"),
+        (PAGE.format("<p>one<p>two</p>"), "<p> inside <p>"),
+        (PAGE.format("<table>text</table>"), "text directly inside <table>"),
+    ],
+)
+def test_what_a_parser_forgives_is_a_problem_too(text, expected):
+    assert any(expected in problem for problem in read_page(text).problems)
+
+
+def test_problems_name_the_line():
+    assert read_page(PAGE.format("\n\n</b>")).problems == ["line 4: </b> without <b>"]
+
+
+def test_stylesheets_and_json_are_read(tmp_path):
+    messages = site(tmp_path, s_css='@import "t.css"; a { b: url("gone.svg") }', d_json="{")
+    assert len(messages) == 3
+    assert any("gone.svg" in message for message in messages)
+    assert any("t.css" in message for message in messages)
+    assert any("not JSON" in message for message in messages)
+
+
+def test_a_page_that_weighs_too_much_is_named(tmp_path):
+    site(tmp_path, "<p>" + "x" * 3000 + "</p>")
+    assert check_site(tmp_path) == []
+    (problem,) = check_site(tmp_path, page_limit=2000)
+    assert problem.page == "index.html"
+    assert "weighs 3 kB" in problem.message
+
+
+def test_a_folder_without_a_site_is_refused(tmp_path):
+    with pytest.raises(AtlasError, match="no site here"):
+        check_site(tmp_path)

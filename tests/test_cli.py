@@ -1,0 +1,148 @@
+"""The command line: help with examples, one line and exit code 2 for what a user can mend."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+COMMANDS = ("demo", "build", "site", "serve", "check", "models", "train-demo", "audit", "bench")
+
+
+def head_atlas(
+    *arguments: str | Path, folder: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from headatlas.cli import main; main()", *map(str, arguments)]
+    return subprocess.run(
+        command, capture_output=True, text=True, cwd=folder, check=False, timeout=300
+    )
+
+
+def assert_one_line(result: subprocess.CompletedProcess[str], *words: str) -> None:
+    assert result.returncode == 2, result.stderr + result.stdout
+    assert "Traceback" not in result.stderr
+    lines = result.stderr.strip().splitlines()
+    assert len(lines) == 1, result.stderr
+    for word in words:
+        assert word in lines[0]
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    Image.new("RGB", (40, 30), "teal").save(folder / "teal.png")
+    return folder
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_shows_an_example(command: str) -> None:
+    result = head_atlas(command, "--help")
+
+    assert result.returncode == 0
+    assert f"head-atlas {command}" in " ".join(result.stdout.split("Example", 1)[1].split())
+
+
+def test_an_unknown_model_is_named_with_a_close_one(tmp_path: Path, photos: Path) -> None:
+    result = head_atlas(
+        "build", "--model", "ViT-B-32_opnai", "--gallery", photos, "--atlas", tmp_path / "atlas"
+    )
+
+    assert_one_line(result, "ViT-B-32_opnai", "ViT-B-32_openai")
+
+
+def test_an_unsupported_architecture_is_refused_with_the_reason(
+    tmp_path: Path, photos: Path
+) -> None:
+    result = head_atlas(
+        "build", "--model", "RN50_openai", "--gallery", photos, "--atlas", tmp_path / "atlas"
+    )
+
+    assert_one_line(result, "RN50_openai", "ResNet")
+
+
+@pytest.mark.parametrize("kind", ["missing", "empty", "without images", "a file"])
+def test_a_gallery_without_images_is_refused(tmp_path: Path, kind: str) -> None:
+    gallery = tmp_path / "gallery"
+    if kind == "a file":
+        gallery.write_text("not a folder")
+    elif kind != "missing":
+        gallery.mkdir()
+    if kind == "without images":
+        (gallery / "notes.txt").write_text("no image")
+
+    result = head_atlas(
+        "build", "--model", "ViT-B-32_openai", "--gallery", gallery, "--atlas", tmp_path / "atlas"
+    )
+
+    assert_one_line(result, str(gallery))
+
+
+def test_output_that_cannot_be_written_is_refused(tmp_path: Path, photos: Path) -> None:
+    (tmp_path / "atlas").write_text("a file where a folder must be")
+
+    result = head_atlas(
+        "build", "--model", "ViT-B-32_openai", "--gallery", photos, "--atlas", tmp_path / "atlas"
+    )
+
+    assert_one_line(result, str(tmp_path / "atlas"))
+
+
+def test_weights_that_cannot_be_read_are_refused(tmp_path: Path, photos: Path) -> None:
+    weights = tmp_path / "weights.pt"
+    weights.write_bytes(b"not weights")
+
+    result = head_atlas(
+        "build", "--model", "ViT-B-32_openai", "--checkpoint", weights, "--gallery", photos,
+        "--atlas", tmp_path / "atlas",
+    )  # fmt: skip
+
+    assert_one_line(result, "weights.pt")
+
+
+def test_audit_prints_table_1_beside_what_the_published_labels_give() -> None:
+    result = head_atlas("audit")
+
+    assert result.returncode == 0
+    assert "Table 1" in result.stdout
+    assert "ViT-L-14_openai" in result.stdout
+
+
+def test_a_site_without_an_atlas_says_how_to_make_one(tmp_path: Path) -> None:
+    result = head_atlas("site", "--atlas", tmp_path / "atlas", "--out", tmp_path / "site")
+
+    assert_one_line(result, "head-atlas")
+
+
+def test_checking_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    assert_one_line(head_atlas("check", tmp_path / "nowhere"), "nowhere")
+
+
+def test_minutes_and_steps_exclude_each_other(tmp_path: Path) -> None:
+    result = head_atlas("train-demo", "--minutes", "1", "--steps", "5", "--out", tmp_path)
+
+    assert_one_line(result, "--minutes", "--steps")
+
+
+def test_a_broken_image_is_skipped_named_and_counted_and_a_second_run_does_nothing(
+    tmp_path: Path, photos: Path
+) -> None:
+    Image.effect_noise((64, 48), 80).convert("RGB").save(photos / "noise.jpg")
+    Image.effect_noise((64, 64), 30).convert("RGB").save(photos / "grey.png")
+    (photos / "broken.png").write_bytes((photos / "grey.png").read_bytes()[:200])
+    demo = Path(__file__).parents[1] / "data" / "demo"
+    arguments = (
+        "build", "--model", f"local-dir:{demo / 'demo-clip'}", "--gallery", photos,
+        "--descriptions", demo / "descriptions.csv", "--topics", demo / "topics.csv",
+        "--contrasts", demo / "contrasts.csv", "--atlas", tmp_path / "atlas", "--device", "cpu",
+    )  # fmt: skip
+
+    first = head_atlas(*arguments)
+    second = head_atlas(*arguments)
+
+    assert first.returncode == 0, first.stderr
+    assert "skipped broken.png" in first.stdout
+    assert "1 skipped, 3 images read" in first.stdout
+    assert "nothing to do" in second.stdout
+    assert "\x1b" not in first.stdout  # plain in a pipe

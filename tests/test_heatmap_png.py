@@ -1,0 +1,68 @@
+"""A heat map is a tiny PNG whose colour is the sign and whose opacity is the size."""
+
+import base64
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from PIL import Image
+
+from headatlas.heatmap_png import COOL, OPAQUE, WARM, heatmap_png, heatmap_uri, peak, place
+
+grids = arrays(
+    np.float64,
+    st.tuples(st.integers(1, 16), st.integers(1, 16)),
+    elements=st.floats(-10, 10, allow_subnormal=False),
+)
+
+
+def pixels(grid):
+    image = Image.open(io.BytesIO(heatmap_png(grid)))
+    assert image.mode == "RGBA"
+    return np.asarray(image).astype(int)
+
+
+@given(grid=grids)
+def test_sign_is_colour_and_size_is_opacity(grid):
+    rgba = pixels(grid)
+    assert rgba.shape == (*grid.shape, 4)
+    assert (rgba[grid < 0][:, :3] == COOL).all()
+    assert (rgba[grid > 0][:, :3] == WARM).all()
+    largest = np.abs(grid).max()
+    wanted = np.abs(grid) / largest * OPAQUE if largest > 0 else np.zeros(grid.shape)
+    assert np.abs(rgba[..., 3] - wanted).max() <= 4.001
+
+
+@given(grid=grids, factor=st.floats(0.01, 100))
+def test_a_map_is_relative_to_its_own_largest_value(grid, factor):
+    assert np.abs(pixels(grid) - pixels(grid * factor))[..., 3].max() <= 8
+
+
+def test_same_grid_same_bytes_and_a_size_that_fits_a_page():
+    grid = np.random.default_rng(0).standard_normal((16, 16)).astype(np.float16)
+    assert heatmap_png(grid) == heatmap_png(grid.copy())
+    assert len(heatmap_png(grid)) < 700
+    kind, _, data = heatmap_uri(grid).partition(",")
+    assert kind == "data:image/png;base64"
+    assert base64.b64decode(data) == heatmap_png(grid)
+
+
+@pytest.mark.parametrize("grid", [np.zeros(4), np.full((2, 2), np.nan)])
+def test_what_is_not_a_finite_grid_is_refused(grid):
+    with pytest.raises(ValueError, match="finite grid"):
+        heatmap_png(grid)
+
+
+def test_the_place_of_the_largest_value_is_said_in_words():
+    grid = np.zeros((9, 6))
+    assert place(grid) == "nowhere"
+    assert peak(grid) == 0
+    grid[8, 0] = -4
+    grid[0, 5] = 2
+    assert place(grid) == "top right"
+    assert peak(grid) == 4
+    grid[4, 3] = 3
+    assert place(grid) == "centre"

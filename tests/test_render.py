@@ -1,0 +1,134 @@
+"""Pages are valid HTML that loads nothing from elsewhere and says what its records hold."""
+
+import html.parser
+from functools import partial
+
+import html5lib
+import pytest
+from synthetic_bundle import write_bundle
+
+from headatlas.atlas_reader import read_atlas
+from headatlas.pages import HeadContent, build_pages
+from headatlas.render import POLICY, decimal, ordinal, percent, plural, render, significant
+
+BASE = "https://example.org/atlas/"
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory):
+    return build_pages(read_atlas(write_bundle(tmp_path_factory.mktemp("render"), images=6)))
+
+
+@pytest.fixture(scope="module")
+def rendered(pages):
+    return {page.path: render(page) for page in pages}
+
+
+def attributes(text, tag):
+    found = []
+
+    class Reader(html.parser.HTMLParser):
+        def handle_starttag(self, name, attrs):
+            if name == tag:
+                found.append(dict(attrs))
+
+    Reader().feed(text)
+    return found
+
+
+def test_every_page_is_valid_html(rendered):
+    parse = partial(html5lib.HTMLParser(strict=True).parse)
+    for text in rendered.values():
+        parse(text)
+
+
+def test_promised_places_are_there(pages, rendered):
+    for page in pages:
+        ids = {
+            tag.get("id")
+            for name in ("section", "li")
+            for tag in attributes(rendered[page.path], name)
+        }
+        assert page.anchors <= ids
+
+
+def test_nothing_is_loaded_from_elsewhere_and_nothing_is_inline(rendered):
+    for text in rendered.values():
+        policies = [
+            tag["content"]
+            for tag in attributes(text, "meta")
+            if tag.get("http-equiv") == "Content-Security-Policy"
+        ]
+        assert policies == [POLICY]
+        assert " style=" not in text
+        assert "<style" not in text
+        loaded = [tag["src"] for name in ("img", "script") for tag in attributes(text, name)]
+        loaded += [tag["href"] for tag in attributes(text, "link")]
+        assert loaded
+        assert not any("://" in address or address.startswith("/") for address in loaded)
+        assert all("src" in tag for tag in attributes(text, "script"))
+
+
+def test_what_a_text_says_is_shown_not_run(rendered):
+    # The synthetic descriptions end in <1>, <2>, …, and a credit holds an ampersand.
+    assert "&lt;1&gt;" in rendered["demo-clip/L0.H0/index.html"]
+    assert "<1>" not in rendered["demo-clip/L0.H0/index.html"]
+    assert "tests &amp; examples" in rendered["index.html"]
+
+
+def test_a_head_page_says_everything_that_its_record_holds(pages, rendered):
+    for page in pages:
+        if not isinstance(page.content, HeadContent):
+            continue
+        record = page.content.record
+        text = html.unescape(rendered[page.path])
+        assert record.id in text
+        assert record.label.reason in text
+        assert record.label.text is None or record.label.text in text
+        for description in record.descriptions:
+            assert description.text in text
+            assert percent(description.share) in text
+        maps = [tag for tag in attributes(rendered[page.path], "img") if tag.get("class") == "map"]
+        assert len(maps) == sum(len(d.maps) for d in (*record.descriptions, *record.topics))
+        assert all(tag["src"].startswith("data:image/png;base64,") for tag in maps)
+
+
+def test_canonical_addresses_come_with_a_base_url_and_only_then(pages, rendered):
+    head = next(page for page in pages if page.path == "demo-clip/L0.H0/index.html")
+
+    def canonical(text):
+        links = attributes(text, "link")
+        return [tag["href"] for tag in links if tag["rel"] == "canonical"]
+
+    assert canonical(render(head, BASE)) == [BASE + "demo-clip/L0.H0/"]
+    assert canonical(rendered[head.path]) == []
+
+
+def test_the_page_for_missing_pages_links_from_the_root_of_the_site(pages):
+    (missing,) = [page for page in pages if page.path == "404.html"]
+    sheets = [
+        tag["href"]
+        for tag in attributes(render(missing, BASE), "link")
+        if tag["rel"] == "stylesheet"
+    ]
+    assert sheets == ["/atlas/assets/atlas.css", "/atlas/assets/properties.css"]
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        (percent(0.03124), "3.1%"),
+        (percent(-0.0312), "−3.1%"),
+        (percent(-0.0001), "0.0%"),
+        (decimal(0.417, 3), "0.417"),
+        (decimal(-1.005, 1), "−1.0"),
+        (significant(0.00414), "0.0041"),
+        (significant(3.1e-7), "3.1 × 10⁻⁷"),
+        (significant(0), "0"),
+        (plural(1, "head"), "1 head"),
+        (plural(1200, "head"), "1\u202f200 heads"),
+        (ordinal(1) + ordinal(12) + ordinal(22) + ordinal(103), "1st12th22nd103rd"),
+    ],
+)
+def test_numbers_as_they_are_shown(shown, expected):
+    assert shown == expected

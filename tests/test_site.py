@@ -1,0 +1,126 @@
+"""From a bundle to a checked site: complete, repeatable, without torch."""
+
+import json
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+from synthetic_bundle import edit_json, write_bundle
+
+from clipheads.bundle import HeadRecord
+from clipheads.errors import AtlasError, BundleError
+from headatlas.check import check_site
+from headatlas.site import generate_site
+
+
+@pytest.fixture(scope="module")
+def atlas(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("site") / "atlas"
+    return write_bundle(folder, names=("demo-clip", "ViT-B-32_openai"), images=6)
+
+
+def contents(folder):
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_the_site_passes_its_own_check(atlas, tmp_path):
+    report = generate_site(atlas, tmp_path)
+    assert check_site(tmp_path) == []
+    assert report.pages == len(list(tmp_path.rglob("*.html")))
+    files = [path for path in contents(tmp_path) if not path.startswith(".")]
+    assert report.files == len(files)
+    assert report.bytes == sum(len(contents(tmp_path)[path]) for path in files)
+
+
+def test_so_does_a_site_with_an_address(atlas, tmp_path):
+    generate_site(atlas, tmp_path, "https://example.org/atlas")
+    assert check_site(tmp_path) == []
+    root = ET.fromstring((tmp_path / "sitemap.xml").read_text())
+    addresses = [element.text for element in root.iter() if element.tag.endswith("loc")]
+    assert "https://example.org/atlas/ViT-B-32_openai/L1.H2/" in addresses
+    assert len(addresses) == len(list(tmp_path.rglob("*.html"))) - 1
+
+
+def test_without_an_address_there_is_no_sitemap(atlas, tmp_path):
+    generate_site(atlas, tmp_path, "https://example.org")
+    generate_site(atlas, tmp_path)
+    assert not (tmp_path / "sitemap.xml").exists()
+
+
+def test_same_atlas_same_bytes(atlas, tmp_path):
+    generate_site(atlas, tmp_path / "one")
+    generate_site(atlas, tmp_path / "two")
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
+def test_a_second_run_touches_nothing(atlas, tmp_path):
+    generate_site(atlas, tmp_path)
+
+    def times():
+        return {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.*") if p.name[0] != "."}
+
+    before = times()
+    generate_site(atlas, tmp_path)
+    assert times() == before
+
+
+def test_a_model_that_is_gone_leaves_the_site(tmp_path):
+    atlas = write_bundle(tmp_path / "atlas", names=("a-clip", "b-clip"), images=3, heads=1)
+    generate_site(atlas, tmp_path / "site")
+    (atlas / "b-clip" / "model.json").unlink()
+    assert generate_site(atlas, tmp_path / "site").removed > 0
+    assert not (tmp_path / "site" / "b-clip").exists()
+    assert check_site(tmp_path / "site") == []
+
+
+def test_head_json_is_the_record_with_its_model_and_address(atlas, tmp_path):
+    generate_site(atlas, tmp_path, "https://example.org")
+    content = json.loads((tmp_path / "demo-clip" / "L1.H2" / "head.json").read_text())
+    extra = {
+        key: content.pop(key)
+        for key in ("model", "url", "weights_sha256", "gallery_sha256", "version")
+    }
+    record = json.loads((atlas / "demo-clip" / "heads" / "L1.H2.json").read_text())
+    assert HeadRecord.model_validate(content) == HeadRecord.model_validate(record)
+    assert extra["model"] == "demo-clip"
+    assert extra["url"] == "https://example.org/demo-clip/L1.H2/"
+
+
+def test_each_photograph_is_there_once(atlas, tmp_path):
+    generate_site(atlas, tmp_path)
+    full = sorted((tmp_path / "gallery").glob("*.webp"))
+    assert len(full) == 6
+    for path in full:
+        assert path.read_bytes() == (atlas / "gallery" / path.name).read_bytes()
+    assert len(list(tmp_path.rglob("*.webp"))) == 12
+
+
+@pytest.mark.parametrize("base_url", ["example.org", "ftp://example.org/", "https://", "/atlas/"])
+def test_a_base_url_that_is_none_is_refused(atlas, tmp_path, base_url):
+    with pytest.raises(AtlasError, match="not a base URL"):
+        generate_site(atlas, tmp_path, base_url)
+
+
+def test_a_refused_atlas_writes_nothing(tmp_path):
+    atlas = write_bundle(tmp_path / "atlas", images=3, heads=1)
+    edit_json(atlas / "demo-clip" / "model.json", gallery_sha256="other")
+    with pytest.raises(BundleError):
+        generate_site(atlas, tmp_path / "site")
+    assert not (tmp_path / "site").exists()
+
+
+def test_the_generator_does_without_torch(atlas, tmp_path):
+    script = (
+        "import sys; from pathlib import Path; from headatlas.site import generate_site; "
+        "generate_site(Path(sys.argv[1]), Path(sys.argv[2])); "
+        "from headatlas import check, serve; "
+        "assert 'torch' not in sys.modules and 'open_clip' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", script, atlas, tmp_path], check=True)
+    assert (Path(tmp_path) / "index.html").is_file()
