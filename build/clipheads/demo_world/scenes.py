@@ -1,0 +1,268 @@
+"""Scenes of the demo world: each a pure function of its seed, and each knowing its own truth.
+
+>>> from clipheads.demo_world.scenes import draw_scene, sample_scene
+>>> scene = sample_scene(7)
+>>> pixels, mask = draw_scene(scene, 64)
+>>> pixels.shape, mask.shape
+((64, 64, 3), (64, 64))
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipheads.demo_world.sprites import DemoObject, Sprites, default_sprites
+
+COLOURS = {
+    "red": (214, 40, 40),
+    "orange": (245, 133, 24),
+    "yellow": (250, 214, 52),
+    "green": (52, 160, 72),
+    "blue": (40, 96, 200),
+    "purple": (128, 60, 170),
+    "pink": (246, 150, 190),
+    "brown": (124, 78, 44),
+    "black": (22, 22, 26),
+    "grey": (140, 142, 146),
+    "white": (246, 246, 244),
+}
+"""Background colours, sRGB."""
+
+PATTERNS = ("plain", "striped", "dotted", "checked", "zigzag", "gradient")
+STYLES = ("plain", "monochrome", "line drawing", "night", "blur", "sepia")
+POSITIONS = ("in the centre", "on the left", "on the right", "at the top", "at the bottom")
+COUNTS = ("one", "two", "three", "four")
+
+COLOURLESS_STYLES = frozenset({"monochrome", "line drawing", "sepia"})
+"""Styles in which the background's colour cannot be seen."""
+
+Floats = NDArray[np.floating[Any]]
+
+_GRID = 32  # sizes and places are multiples of 1/32 of the side, so that resized sprites are reused
+_SLOTS = {  # (x, y) of the objects' centres, and the range of sizes, in 1/32 of the side
+    2: (((8, 16), (24, 16)), (13, 16)),
+    3: (((8, 8.5), (24, 8.5), (16, 23.5)), (12, 15)),
+    4: (((8, 8), (24, 8), (8, 24), (24, 24)), (12, 15)),
+}
+_PLACES = {
+    "in the centre": (16, 16),
+    "on the left": (9, 16),
+    "on the right": (23, 16),
+    "at the top": (16, 9),
+    "at the bottom": (16, 23),
+}
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where one copy of the object stands, in 1/32 of the picture's side."""
+
+    left: int
+    top: int
+    side: int
+    mirrored: bool
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a scene shows; drawing it needs nothing else but the sprites.
+
+    `colour` and `pattern` are those of the background; `position` is None for several objects.
+    """
+
+    seed: int
+    object_index: int
+    object: DemoObject
+    colour: str
+    pattern: str
+    count: int
+    position: str | None
+    style: str
+    placements: tuple[Placement, ...]
+
+    @property
+    def visible_colour(self) -> str | None:
+        """The background's colour, or None in a style that hides it."""
+        return None if self.style in COLOURLESS_STYLES else self.colour
+
+
+def sample_scene(
+    seed: int, sprites: Sprites | None = None, object_index: int | None = None
+) -> Scene:
+    """Compose the scene that belongs to `seed`.
+
+    Args:
+        seed: any non-negative integer.
+        sprites: the objects to choose from; the committed ones by default.
+        object_index: show this object instead of one drawn from the seed.
+    """
+    sprites = sprites or default_sprites()
+    rng = np.random.default_rng(seed)
+    drawn = int(rng.integers(len(sprites.objects)))
+    index = drawn if object_index is None else object_index
+    item = sprites.objects[index]
+    colour = tuple(COLOURS)[rng.integers(len(COLOURS))]
+    pattern = PATTERNS[rng.choice(len(PATTERNS), p=(0.35, 0.13, 0.13, 0.13, 0.13, 0.13))]
+    style = STYLES[rng.choice(len(STYLES), p=(0.55, 0.09, 0.09, 0.09, 0.09, 0.09))]
+    count = int(rng.choice(4, p=(0.64, 0.12, 0.12, 0.12))) + 1
+    position = POSITIONS[rng.choice(5, p=(0.36, 0.16, 0.16, 0.16, 0.16))] if count == 1 else None
+    may_mirror = item.category not in ("flag", "clock", "music")
+
+    if position is not None:
+        centres: tuple[tuple[float, float], ...] = (_PLACES[position],)
+        smallest, largest = (17, 26) if position == "in the centre" else (15, 19)
+    else:
+        centres, (smallest, largest) = _SLOTS[count]
+    side = int(rng.integers(smallest, largest + 1))
+    placements = []
+    for x, y in centres:
+        jitter = rng.uniform(-1, 1, 2)
+        left, top = (
+            int(np.clip(round(c - side / 2), 0, _GRID - side)) for c in np.add((x, y), jitter)
+        )
+        placements.append(Placement(left, top, side, bool(may_mirror and rng.random() < 0.5)))
+    return Scene(seed, index, item, colour, pattern, count, position, style, tuple(placements))
+
+
+def draw_scene(
+    scene: Scene, side: int, sprites: Sprites | None = None
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Draw a scene at any size.
+
+    Args:
+        scene: what to draw.
+        side: side of the square picture in pixels; a multiple of 32 keeps sizes exact.
+        sprites: the same that the scene was sampled from.
+
+    Returns:
+        Pixels [side, side, 3] in sRGB, and the mask [side, side] of the pixels that an
+        object covers by at least half.
+    """
+    sprites = sprites or default_sprites()
+    rng = np.random.default_rng((scene.seed, 1))
+    canvas = _background(scene, side, rng)
+    alpha = np.zeros((side, side), dtype=np.float32)
+    unit = side / _GRID
+    for place in scene.placements:
+        picture = sprites.picture(scene.object_index, round(place.side * unit))
+        if place.mirrored:
+            picture = picture[:, ::-1]
+        top, left = round(place.top * unit), round(place.left * unit)
+        picture = picture[: side - top, : side - left]
+        window = np.s_[top : top + picture.shape[0], left : left + picture.shape[1]]
+        canvas[window] *= 1 - picture[..., 3:]
+        canvas[window] += picture[..., :3]
+        alpha[window] = np.maximum(alpha[window], picture[..., 3])
+    canvas = _STYLE_FILTERS[scene.style](canvas)
+    return (np.clip(canvas, 0, 1) * 255 + 0.5).astype(np.uint8), alpha >= 0.5
+
+
+def _background(scene: Scene, side: int, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Paint the coloured, patterned background, [side, side, 3] in 0…1."""
+    base = np.clip(np.array(COLOURS[scene.colour]) + rng.normal(0, 7, 3), 0, 255) / 255
+    towards_light = base.mean() < 0.45
+    second = base + (1 - base) * 0.34 if towards_light else base * 0.72
+    mix = _pattern(scene.pattern, side, rng)[..., None]
+    return (base * (1 - mix) + second * mix).astype(np.float32)
+
+
+def _pattern(pattern: str, side: int, rng: np.random.Generator) -> Floats:
+    """Return how much of the second shade each pixel takes, [side, side] in 0…1."""
+    if pattern == "plain":
+        return np.zeros((side, side), dtype=np.float32)
+    period = rng.uniform(0.16, 0.26)
+    shift_x, shift_y = rng.uniform(0, 1, 2)
+    angle = rng.choice((0.0, np.pi / 2, np.pi / 4, -np.pi / 4))
+    axis = (np.arange(side, dtype=np.float32) + 0.5) / side
+    x, y = axis[None, :], axis[:, None]
+    along = np.cos(angle) * x + np.sin(angle) * y
+    if pattern == "gradient":
+        ramp: Floats = along - along.min()
+        blend: Floats = ramp / ramp.max() * 1.6 - 0.3  # reaches past both shades, to be seen
+        return blend
+    soft = 1.5 / (side * period)  # an edge one pixel wide, whatever the size
+    wave: Floats
+    if pattern == "striped":
+        wave = _triangle(along / period + shift_x)
+    elif pattern == "zigzag":
+        wave = _triangle(y / period + shift_y + 0.9 * _triangle(x / (1.2 * period) + shift_x))
+    elif pattern == "dotted":
+        dx = _triangle(x / period + shift_x)
+        dy = _triangle(y / period + shift_y)
+        wave = 0.83 - np.hypot(1 - dx, 1 - dy) * 0.62
+    else:  # checked
+        a = _triangle(x / (1.4 * period) + shift_x) - 0.5
+        b = _triangle(y / (1.4 * period) + shift_y) - 0.5
+        wave = 0.5 + np.sign(a * b) * np.minimum(np.abs(a), np.abs(b))
+    return np.clip((wave - 0.5) / (2 * soft) + 0.5, 0, 1).astype(np.float32) + np.zeros(
+        (side, side), dtype=np.float32
+    )
+
+
+def _triangle(phase: Floats) -> Floats:
+    """A triangle wave of period 1 between 0 and 1."""
+    wave: Floats = np.abs(2 * (phase - np.floor(phase)) - 1)
+    return wave
+
+
+def _luminance(canvas: NDArray[np.float32]) -> NDArray[np.float32]:
+    luminance: NDArray[np.float32] = canvas @ np.array((0.299, 0.587, 0.114), dtype=np.float32)
+    return luminance
+
+
+def _as_it_is(canvas: NDArray[np.float32]) -> NDArray[np.float32]:
+    return canvas
+
+
+def _monochrome(canvas: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.repeat(_luminance(canvas)[..., None], 3, axis=-1)
+
+
+def _sepia(canvas: NDArray[np.float32]) -> NDArray[np.float32]:
+    tone = np.array((1.0, 0.82, 0.58), dtype=np.float32)
+    return (0.12 + 0.88 * _luminance(canvas))[..., None] * tone
+
+
+def _line_drawing(canvas: NDArray[np.float32]) -> NDArray[np.float32]:
+    reach = max(1, canvas.shape[0] // 64)
+    edges = np.zeros(canvas.shape[:2], dtype=np.float32)
+    edges[:, reach:] += np.abs(canvas[:, reach:] - canvas[:, :-reach]).max(axis=-1)
+    edges[reach:] += np.abs(canvas[reach:] - canvas[:-reach]).max(axis=-1)
+    ink = np.clip(1.05 - 2.6 * edges, 0, 1)
+    return np.repeat(ink[..., None], 3, axis=-1)
+
+
+def _night(canvas: NDArray[np.float32]) -> NDArray[np.float32]:
+    moonlight = np.array((0.36, 0.42, 0.62), dtype=np.float32)
+    return canvas * moonlight + np.array((0.0, 0.01, 0.06), dtype=np.float32)
+
+
+def _blur(canvas: NDArray[np.float32]) -> NDArray[np.float32]:
+    reach = max(1, round(canvas.shape[0] / 28))
+    for _ in range(2):
+        for axis in (0, 1):
+            canvas = _box_mean(canvas, reach, axis)
+    return canvas
+
+
+def _box_mean(canvas: NDArray[np.float32], reach: int, axis: int) -> NDArray[np.float32]:
+    """Mean over 2·reach + 1 neighbours along an axis, the border repeated."""
+    pad = [(0, 0)] * canvas.ndim
+    pad[axis] = (reach + 1, reach)
+    sums = np.cumsum(np.pad(canvas, pad, mode="edge"), axis=axis, dtype=np.float64)
+    width = 2 * reach + 1
+    upper = np.take(sums, range(width, sums.shape[axis]), axis=axis)
+    lower = np.take(sums, range(sums.shape[axis] - width), axis=axis)
+    return ((upper - lower) / width).astype(np.float32)
+
+
+_STYLE_FILTERS = {
+    "plain": _as_it_is,
+    "monochrome": _monochrome,
+    "line drawing": _line_drawing,
+    "night": _night,
+    "blur": _blur,
+    "sepia": _sepia,
+}

@@ -1,0 +1,82 @@
+"""Captions say only what a scene shows, in words that the description pool knows."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clipheads.demo_world.captions import attribute_texts, caption, description_pool, title
+from clipheads.demo_world.scenes import COLOURS, PATTERNS, STYLES, sample_scene
+from clipheads.demo_world.sprites import default_sprites
+
+SEEDS = st.integers(0, 10_000_000)
+
+
+@settings(max_examples=300, deadline=None)
+@given(SEEDS, SEEDS)
+def test_a_caption_names_no_colour_pattern_or_style_that_the_scene_does_not_show(
+    seed: int, words: int
+) -> None:
+    scene = sample_scene(seed)
+    said = caption(scene, np.random.default_rng(words))
+    background = said[said.rindex(" on a") :] if " on a" in said else ""
+
+    for colour in COLOURS:
+        if f" {colour} " in background:
+            assert colour == scene.visible_colour
+    for pattern in PATTERNS:
+        if f" {pattern} " in background:
+            assert pattern == scene.pattern
+    for style in set(STYLES) - {"plain", "night", "blur"}:
+        if said.startswith(f"a {style} picture"):
+            assert style == scene.style
+
+
+@settings(max_examples=100, deadline=None)
+@given(SEEDS)
+def test_what_can_be_said_of_one_attribute_alone_is_in_the_description_pool(seed: int) -> None:
+    pool = {entry.text for entry in description_pool(default_sprites())}
+
+    assert set(attribute_texts(sample_scene(seed))) <= pool
+
+
+def test_captions_of_one_scene_differ_in_what_they_leave_out() -> None:
+    rng = np.random.default_rng(0)
+    said = {caption(sample_scene(3), rng) for _ in range(60)}
+
+    assert len(said) > 15
+
+
+def test_no_caption_is_cut_by_the_context_of_the_demo_clip() -> None:
+    from clipheads.demo_world.training import MODEL_CONFIG
+    from clipheads.open_clip_import import import_open_clip
+
+    context = MODEL_CONFIG["text_cfg"]["context_length"]
+    tokenizer = import_open_clip().SimpleTokenizer(context_length=77)
+    rng = np.random.default_rng(0)
+    scenes = [sample_scene(seed) for seed in range(3000)]
+    lengths = (tokenizer([caption(scene, rng) for scene in scenes]) != 0).sum(dim=1)
+
+    assert lengths.max() <= context
+
+
+@pytest.mark.parametrize(
+    ("name", "one", "three"),
+    [
+        ("owl", "An owl", "Three owls"),
+        ("flag of Japan", "A flag of Japan", "Three flags of Japan"),
+        ("face with tears of joy", "A face with tears of joy", "Three faces with tears of joy"),
+        ("cherries", "Cherries", "Three cherries"),
+        ("strawberry", "A strawberry", "Three strawberries"),
+        ("unicorn", "A unicorn", "Three unicorns"),
+        ("hourglass", "An hourglass", "Three hourglasses"),
+    ],
+)
+def test_titles_are_english(name: str, one: str, three: str) -> None:
+    names = [item.name for item in default_sprites().objects]
+    scenes = [sample_scene(seed, object_index=names.index(name)) for seed in range(80)]
+    single = next(title(scene) for scene in scenes if scene.count == 1)
+    several = next(title(scene) for scene in scenes if scene.count == 3)
+
+    assert single.startswith(f"{one} ")
+    assert several.startswith(f"{three} on ")
