@@ -1,0 +1,65 @@
+"""A full-size model over real photographs, end to end, by the command line that users type."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import skimage
+import torch
+from PIL import Image
+from sklearn.datasets import load_sample_images
+from test_cli import head_atlas
+
+from clipheads.open_clip_import import import_open_clip
+
+SCIKIT_IMAGE = (
+    "astronaut camera cat coffee chelsea rocket coins moon brick grass gravel page text clock"
+).split()
+
+
+def write_photographs(folder: Path) -> int:
+    """Save the photographs that scikit-image and scikit-learn carry, and return their number."""
+    folder.mkdir()
+    count = 0
+    for name in SCIKIT_IMAGE:
+        try:
+            pixels = getattr(skimage.data, name)()
+        except (OSError, ModuleNotFoundError):  # some pictures are downloaded when asked for
+            continue
+        if pixels.dtype == bool:
+            pixels = pixels.astype(np.uint8) * 255
+        Image.fromarray(pixels).convert("RGB").save(folder / f"{name}.png")
+        count += 1
+    for name, pixels in zip(("china", "flower"), load_sample_images().images, strict=True):
+        Image.fromarray(pixels).save(folder / f"{name}.jpg")
+        count += 1
+    return count
+
+
+@pytest.mark.slow
+def test_vit_b_32_from_a_checkpoint_file_over_photographs(tmp_path: Path) -> None:
+    photos = write_photographs(tmp_path / "photos")
+    torch.manual_seed(0)
+    clip = import_open_clip().create_model("ViT-B-32", load_weights=False)
+    torch.save(clip.state_dict(), tmp_path / "ViT-B-32.pt")
+    atlas, site = tmp_path / "atlas", tmp_path / "site"
+
+    built = head_atlas(
+        "build", "--model", "ViT-B-32_datacomp_m_s128m_b4k",
+        "--checkpoint", tmp_path / "ViT-B-32.pt",
+        "--gallery", tmp_path / "photos", "--atlas", atlas, "--device", "cpu",
+    )  # fmt: skip
+    assert built.returncode == 0, built.stderr
+    generated = head_atlas("site", "--atlas", atlas, "--out", site)
+    assert generated.returncode == 0, generated.stderr
+    checked = head_atlas("check", site)
+    assert checked.returncode == 0, checked.stdout
+
+    record = json.loads((atlas / "ViT-B-32_datacomp_m_s128m_b4k" / "model.json").read_text())
+    pages = sorted(path.parent.name for path in site.glob("*/L*.H*/index.html"))
+    assert photos >= 8
+    assert record["gallery_images"] == photos
+    assert len(record["heads"]) == len(pages) == 144
+    assert record["reconstruction_error"] <= 1e-5
+    assert sum(term["variance_share"] for term in record["terms"]) == pytest.approx(1, abs=1e-4)
