@@ -8,10 +8,10 @@ atlas: .venv/atlas.stamp ## from nothing to a site in site/
 	$(BIN)/head-atlas demo
 
 test: .venv/dev.stamp ## all tests; those in the browser need Chromium
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 
 test-fast: .venv/dev.stamp ## without the full-size models
-	$(BIN)/python -m pytest -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -m "not slow"
 
 lint: .venv/dev.stamp ## style and types of everything, build/clipheads included
 	$(BIN)/ruff check

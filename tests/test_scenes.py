@@ -47,7 +47,8 @@ def test_a_larger_drawing_shows_the_same_scene(seed: int) -> None:
     _, large = draw_scene(scene, 256)
     shrunk = large.reshape(64, 4, 64, 4).mean(axis=(1, 3)) >= 0.5
 
-    assert (small != shrunk).mean() < 0.03
+    # Only outlines may differ: an object has some hundred pixels of outline at most.
+    assert (small != shrunk).mean() < 0.08
 
 
 @settings(max_examples=40, deadline=None)
