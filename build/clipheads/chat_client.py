@@ -138,7 +138,8 @@ class ChatClient:
             }
             while running:
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
-                for future in done:
+                # What stops the run is raised before what it stopped is taken for an answer.
+                for future in sorted(done, key=lambda future: future.exception() is None):
                     yield running.pop(future), future.result()
 
     @contextmanager
@@ -169,6 +170,8 @@ class ChatClient:
             if answer.unreachable and not self._reached:
                 retries = min(retries, 1)
             if answer.everywhere or (answer.unreachable and retried == retries):
+                # At once, not when the main thread hears of it: no other thread asks in vain.
+                self._stopped.set()
                 raise AtlasError(answer.reason)
             if not answer.passing:
                 return Unanswered(answer.reason)
