@@ -5,8 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clipheads.demo_world.captions import attribute_texts, caption, description_pool, title
-from clipheads.demo_world.scenes import COLOURS, PATTERNS, STYLES, sample_scene
+from clipheads.demo_world.captions import (
+    attribute_captions,
+    caption,
+    description_pool,
+    scene_attributes,
+    title,
+)
+from clipheads.demo_world.scenes import COLOURS, COUNTS, PATTERNS, STYLES, sample_scene
 from clipheads.demo_world.sprites import default_sprites
 
 SEEDS = st.integers(0, 10_000_000)
@@ -18,7 +24,7 @@ def test_a_caption_names_no_colour_pattern_or_style_that_the_scene_does_not_show
     seed: int, words: int
 ) -> None:
     scene = sample_scene(seed)
-    said = caption(scene, np.random.default_rng(words))
+    said, claims = caption(scene, np.random.default_rng(words))
     background = said[said.rindex(" on a") :] if " on a" in said else ""
 
     for colour in COLOURS:
@@ -30,6 +36,23 @@ def test_a_caption_names_no_colour_pattern_or_style_that_the_scene_does_not_show
     for style in set(STYLES) - {"plain", "night", "blur"}:
         if said.startswith(f"a {style} picture"):
             assert style == scene.style
+    assert claims.items() <= scene_attributes(scene).items()
+
+
+@settings(max_examples=300, deadline=None)
+@given(SEEDS, SEEDS)
+def test_a_caption_claims_what_its_words_say_and_nothing_else(seed: int, words: int) -> None:
+    scene = sample_scene(seed)
+    said, claims = caption(scene, np.random.default_rng(words))
+
+    assert ("position" in claims) == (scene.position is not None and scene.position in said)
+    assert ("pattern" in claims) == (f" {scene.pattern} " in said or said.endswith("a gradient"))
+    if "colour" in claims:
+        assert scene.colour in said
+    if "count" in claims and scene.count > 1:
+        assert f"{COUNTS[scene.count - 1]} " in said
+    if not claims.keys() & {"object", "category"}:
+        assert scene.object.name not in said.replace("object", "")
 
 
 @settings(max_examples=100, deadline=None)
@@ -37,12 +60,12 @@ def test_a_caption_names_no_colour_pattern_or_style_that_the_scene_does_not_show
 def test_what_can_be_said_of_one_attribute_alone_is_in_the_description_pool(seed: int) -> None:
     pool = {entry.text for entry in description_pool(default_sprites())}
 
-    assert set(attribute_texts(sample_scene(seed))) <= pool
+    assert {said.text for said in attribute_captions(sample_scene(seed))} <= pool
 
 
 def test_captions_of_one_scene_differ_in_what_they_leave_out() -> None:
     rng = np.random.default_rng(0)
-    said = {caption(sample_scene(3), rng) for _ in range(60)}
+    said = {caption(sample_scene(3), rng).text for _ in range(60)}
 
     assert len(said) > 15
 
@@ -55,7 +78,7 @@ def test_no_caption_is_cut_by_the_context_of_the_demo_clip() -> None:
     tokenizer = import_open_clip().SimpleTokenizer(context_length=77)
     rng = np.random.default_rng(0)
     scenes = [sample_scene(seed) for seed in range(3000)]
-    lengths = (tokenizer([caption(scene, rng) for scene in scenes]) != 0).sum(dim=1)
+    lengths = (tokenizer([caption(scene, rng).text for scene in scenes]) != 0).sum(dim=1)
 
     assert lengths.max() <= context
 

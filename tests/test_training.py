@@ -12,7 +12,9 @@ from safetensors.torch import load_file
 
 from clipheads.data_files import data_file
 from clipheads.demo_world import training
-from clipheads.demo_world.training import evaluate, tokens_equal, train_demo_clip, training_loss
+from clipheads.demo_world.captions import Caption, attribute_captions, scene_attributes
+from clipheads.demo_world.scenes import sample_scene
+from clipheads.demo_world.training import also_true, evaluate, train_demo_clip, training_loss
 from clipheads.models import load_model
 from clipheads.open_clip_import import import_open_clip
 
@@ -36,10 +38,28 @@ def tiny_clip() -> torch.nn.Module:
     return clip
 
 
-def test_equal_captions_are_no_negatives_of_each_other() -> None:
-    tokens = torch.tensor([[1, 2], [1, 3], [1, 2]])
+def test_a_caption_is_no_negative_of_another_scene_that_it_is_true_of() -> None:
+    scenes = [sample_scene(seed) for seed in range(12)]
+    captions = [Caption("said of any", {}), Caption("of its own only", scene_attributes(scenes[1]))]
+    captions += [next(c for c in attribute_captions(s) if "style" in c.claims) for s in scenes[2:]]
 
-    assert tokens_equal(tokens).tolist() == [[1, 0, 1], [0, 1, 0], [1, 0, 1]]
+    spared = also_true(scenes, captions)
+
+    assert spared[:, 0].tolist() == [False] + [True] * 11
+    assert not spared[:, 1].any()
+    for column, own in enumerate(scenes[2:], start=2):
+        for row, other in enumerate(scenes):
+            assert spared[row, column] == (row != column and other.style == own.style)
+
+
+def test_the_loss_does_not_see_the_pairs_that_it_is_told_to_spare() -> None:
+    clip = tiny_clip().eval()
+    pixels = torch.randn(8, 3, 64, 64)
+    tokens = torch.arange(1, 25).repeat(8, 1) + torch.arange(8)[:, None]
+    all_others = ~torch.eye(8, dtype=torch.bool)
+
+    assert training_loss(clip, pixels, tokens, all_others).item() == 0
+    assert training_loss(clip, pixels, tokens, ~all_others & all_others).item() > 0
 
 
 def test_the_loss_of_an_untrained_model_is_that_of_guessing() -> None:
@@ -47,7 +67,7 @@ def test_the_loss_of_an_untrained_model_is_that_of_guessing() -> None:
     with torch.no_grad():
         clip.logit_scale.fill_(0)  # type: ignore[union-attr, operator]
         tokens = torch.arange(1, 25).repeat(32, 1) + torch.arange(32)[:, None]
-        loss = training_loss(clip, torch.randn(32, 3, 64, 64), tokens)
+        loss = training_loss(clip, torch.randn(32, 3, 64, 64), tokens, torch.zeros(32, 32).bool())
 
     # Every cross-entropy chooses one of 32 without knowing anything.
     assert float(loss) == pytest.approx(math.log(32), rel=0.05)

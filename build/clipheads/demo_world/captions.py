@@ -5,6 +5,7 @@ demo CLIP is asked only in words that it has seen.
 """
 
 import re
+from typing import NamedTuple
 
 import numpy as np
 
@@ -44,6 +45,30 @@ CATEGORY_NOUNS = {
 """Categories whose own name would not be English after "a picture of a"."""
 
 
+Claims = dict[str, str | int | None]
+"""Attributes of a scene by name, with their values."""
+
+
+class Caption(NamedTuple):
+    """A text, and the attributes that it speaks of: it is true of every scene that has them."""
+
+    text: str
+    claims: Claims
+
+
+def scene_attributes(scene: Scene) -> Claims:
+    """Everything that a caption can claim, with its value for this scene."""
+    return {
+        "object": scene.object.name,
+        "category": scene.object.category,
+        "colour": scene.visible_colour,
+        "pattern": scene.pattern,
+        "count": scene.count,
+        "position": scene.position,
+        "style": scene.style,
+    }
+
+
 def object_text(name: str) -> str:
     """The text that names an object, such as "a picture of an owl"."""
     return f"a picture of {_with_article(name)}"
@@ -64,37 +89,51 @@ def position_text(position: str) -> str:
     return f"an object {position}"
 
 
-def caption(scene: Scene, rng: np.random.Generator) -> str:
+def caption(scene: Scene, rng: np.random.Generator) -> Caption:
     """Say a random subset of what the scene shows.
 
     Every part is left out now and then, so that no part of the embedding can rely on another.
     Texts with one attribute alone are the same as the texts of the description pool.
     """
-    single = rng.random() < 0.3
-    if single:
-        texts = attribute_texts(scene)
-        return texts[int(rng.integers(len(texts)))]
-    words = [_style_words(scene.style, rng)] if rng.random() < 0.5 else ["a picture of"]
+    if rng.random() < 0.3:
+        single = attribute_captions(scene)
+        return single[int(rng.integers(len(single)))]
+    claimed = []
+    if rng.random() < 0.5:
+        words = [_style_words(scene.style, rng)]
+        claimed.append("style")
+    else:
+        words = ["a picture of"]
     said_object = rng.random()
-    if said_object < 0.75:
-        words.append(_object_words(scene, rng, scene.object.name))
-    elif said_object < 0.9:
+    if said_object < 0.9:
+        attribute = "object" if said_object < 0.75 else "category"
         category = scene.object.category
-        words.append(_object_words(scene, rng, CATEGORY_NOUNS.get(category, category)))
+        name = (
+            scene.object.name if attribute == "object" else CATEGORY_NOUNS.get(category, category)
+        )
+        counted = scene.count > 1 and rng.random() >= 0.3
+        words.append(_counted(name, scene.count) if counted else _with_article(name))
+        claimed += [attribute, "count"] if counted else [attribute]
     else:
         words.append("an object" if scene.count == 1 else f"{COUNTS[scene.count - 1]} objects")
+        claimed.append("count")
     if scene.position is not None and rng.random() < 0.4:
         words.append(scene.position)
+        claimed.append("position")
     background = []
     if scene.visible_colour and rng.random() < 0.6:
         background.append(scene.visible_colour)
+        claimed.append("colour")
     if scene.pattern != "gradient" and rng.random() < 0.5:
         background.append(scene.pattern)
+        claimed.append("pattern")
     if background:
         words += ["on", _with_article(" ".join(background)), "background"]
     if scene.pattern == "gradient" and rng.random() < 0.5:
         words.append("with a gradient" if background else "on a background with a gradient")
-    return " ".join(words)
+        claimed.append("pattern")
+    shown = scene_attributes(scene)
+    return Caption(" ".join(words), {attribute: shown[attribute] for attribute in claimed})
 
 
 def title(scene: Scene) -> str:
@@ -113,21 +152,22 @@ def title(scene: Scene) -> str:
     return said[0].upper() + said[1:] + manner.get(scene.style, f", {scene.style}")
 
 
-def attribute_texts(scene: Scene) -> list[str]:
-    """One text for each attribute of the scene, in the wording of the description pool."""
-    texts = [
-        object_text(scene.object.name),
-        object_text(scene.object.name),  # twice: there are far more objects than anything else
-        category_text(scene.object.category),
-        PATTERN_TEXTS[scene.pattern],
-        COUNT_TEXTS[scene.count],
-        STYLE_TEXTS[scene.style],
+def attribute_captions(scene: Scene) -> list[Caption]:
+    """One caption for each attribute of the scene, in the wording of the description pool."""
+    the_object = Caption(object_text(scene.object.name), {"object": scene.object.name})
+    captions = [
+        the_object,
+        the_object,  # twice: there are far more objects than anything else
+        Caption(category_text(scene.object.category), {"category": scene.object.category}),
+        Caption(PATTERN_TEXTS[scene.pattern], {"pattern": scene.pattern}),
+        Caption(COUNT_TEXTS[scene.count], {"count": scene.count}),
+        Caption(STYLE_TEXTS[scene.style], {"style": scene.style}),
     ]
     if scene.visible_colour:
-        texts.append(colour_text(scene.visible_colour))
+        captions.append(Caption(colour_text(scene.visible_colour), {"colour": scene.colour}))
     if scene.position:
-        texts.append(position_text(scene.position))
-    return texts
+        captions.append(Caption(position_text(scene.position), {"position": scene.position}))
+    return captions
 
 
 def description_pool(sprites: Sprites) -> list[Description]:
@@ -150,13 +190,6 @@ def _style_words(style: str, rng: np.random.Generator) -> str:
     if style == "plain":
         return "a clear picture of" if rng.random() < 0.5 else "a picture in daylight of"
     return f"{STYLE_TEXTS[style]} of"
-
-
-def _object_words(scene: Scene, rng: np.random.Generator, name: str) -> str:
-    """The object with its count, or with its name alone where the count is not said."""
-    if scene.count == 1 or rng.random() < 0.3:
-        return _with_article(name)
-    return _counted(name, scene.count)
 
 
 def _counted(name: str, count: int) -> str:

@@ -25,9 +25,11 @@ from torch.utils.data import DataLoader, Dataset
 
 from clipheads.demo_world.captions import (
     STYLE_TEXTS,
+    Caption,
     caption,
     colour_text,
     object_text,
+    scene_attributes,
 )
 from clipheads.demo_world.scenes import COLOURS, STYLES, Scene, draw_scene, sample_scene
 from clipheads.demo_world.sprites import default_sprites
@@ -81,7 +83,7 @@ SPECIALISED_LAYERS = 4
 SAVE_EVERY_SECONDS = 120
 
 
-class _SceneBatches(Dataset[tuple[Tensor, Tensor]]):
+class _SceneBatches(Dataset[tuple[Tensor, Tensor, Tensor]]):
     """Batch number `i` of the endless training set, drawn when it is asked for."""
 
     def __init__(self, tokenizer: Callable[[list[str]], Tensor], first: int, length: int) -> None:
@@ -91,12 +93,14 @@ class _SceneBatches(Dataset[tuple[Tensor, Tensor]]):
     def __len__(self) -> int:
         return self.length
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
         start = FIRST_TRAINING_SEED + (self.first + index) * BATCH_SIZE
         scenes = [sample_scene(seed) for seed in range(start, start + BATCH_SIZE)]
         pixels = np.stack([draw_scene(scene, self.side)[0] for scene in scenes])
         rng = np.random.default_rng(start)
-        return torch.from_numpy(pixels), self.tokenizer([caption(s, rng) for s in scenes])
+        captions = [caption(scene, rng) for scene in scenes]
+        tokens = self.tokenizer([one.text for one in captions])
+        return torch.from_numpy(pixels), tokens, also_true(scenes, captions)
 
 
 def train_demo_clip(
@@ -183,7 +187,7 @@ def train_demo_clip(
     clip.train()
     with progress.stage("training", total, "steps" if steps else "seconds") as advance:
         advance(step if steps else round(elapsed))
-        for pixels, tokens in batches:
+        for pixels, tokens, unjust in batches:
             rate = LEARNING_RATE * _schedule(finished_share())
             for group in optimizer.param_groups:
                 group["lr"] = rate
@@ -191,7 +195,9 @@ def train_demo_clip(
             optimizer.zero_grad(set_to_none=True)
             with sdpa_kernel(attention):
                 with torch.autocast(place.type, dtype=torch.bfloat16):
-                    loss = training_loss(clip, (pixels - mean) / std, tokens.to(place))
+                    loss = training_loss(
+                        clip, (pixels - mean) / std, tokens.to(place), unjust.to(place)
+                    )
                 loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(clip.parameters(), 1.0)
             optimizer.step()
@@ -217,13 +223,14 @@ def train_demo_clip(
     return results
 
 
-def training_loss(clip: Clip, pixels: Tensor, tokens: Tensor) -> Tensor:
+def training_loss(clip: Clip, pixels: Tensor, tokens: Tensor, unjust: Tensor) -> Tensor:
     """Contrastive loss of the embedding and of its mean-ablated form, averaged.
 
     Args:
         clip: the model in training.
         pixels: [B, 3, side, side], normalised.
         tokens: [B, context].
+        unjust: [B, B] of bool, the pairs that must not count as negatives, see `also_true`.
 
     Returns:
         Scalar.
@@ -234,19 +241,25 @@ def training_loss(clip: Clip, pixels: Tensor, tokens: Tensor) -> Tensor:
     rest = (features.float() - kept).mean(dim=0, keepdim=True)
     texts = normalize(clip.encode_text(tokens).float(), dim=-1)
     scale = clip.logit_scale.exp()
+    own = torch.arange(len(tokens), device=tokens.device)
     losses = []
     for residual in (features.float(), rest + kept):
         images = normalize(clip.visual.ln_post(residual) @ clip.visual.proj, dim=-1)
-        logits = scale * images @ texts.T
-        same = tokens_equal(tokens)
-        targets = same / same.sum(dim=1, keepdim=True)
-        losses.append(cross_entropy(logits, targets) + cross_entropy(logits.T, targets))
+        logits = (scale * images @ texts.T).masked_fill(unjust, -math.inf)
+        losses.append(cross_entropy(logits, own) + cross_entropy(logits.T, own))
     return torch.stack(losses).mean() / 2
 
 
-def tokens_equal(tokens: Tensor) -> Tensor:
-    """Which captions of a batch are the same text, [B, B] of 0 and 1: those are no negatives."""
-    return (tokens[:, None] == tokens[None]).all(dim=-1).float()
+def also_true(scenes: list[Scene], captions: list[Caption]) -> Tensor:
+    """Which captions are true of scenes that they were not written for, [B, B] of bool.
+
+    Such a pair is no negative: "a clear picture in daylight" is true of half of all scenes, and
+    pushing it away from the others would leave the text close to none of them.
+    """
+    shown = [scene_attributes(scene).items() for scene in scenes]
+    claimed = [caption.claims.items() for caption in captions]
+    true = torch.tensor([[claims <= all_shown for claims in claimed] for all_shown in shown])
+    return true & ~torch.eye(len(scenes), dtype=torch.bool)
 
 
 def _residual_stream(visual: Clip, pixels: Tensor) -> Tensor:
