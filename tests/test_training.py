@@ -146,4 +146,4 @@ def test_the_committed_demo_clip_keeps_its_promise_on_unseen_scenes() -> None:
     assert model.architecture.d_head == 32
     assert results["object top-1"] >= 0.55
     assert results["colour"] >= 0.90
-    assert results["style"] >= 0.80
+    assert results["style"] >= 0.85
