@@ -7,7 +7,18 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-COMMANDS = ("demo", "build", "site", "serve", "check", "models", "train-demo", "audit", "bench")
+COMMANDS = (
+    "demo",
+    "build",
+    "label",
+    "site",
+    "serve",
+    "check",
+    "models",
+    "train-demo",
+    "audit",
+    "bench",
+)
 
 
 def head_atlas(

@@ -4,7 +4,9 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
+from clipheads.bundle import HeadRecord
 from clipheads.descriptions import Description
+from clipheads.labels import name_heads
 from clipheads.neighbours import image_neighbours
 from clipheads.records import (
     Findings,
@@ -64,8 +66,15 @@ def findings() -> Findings:
     )
 
 
+def _records(findings: Findings) -> list[HeadRecord]:
+    named = name_heads(findings.described)
+    return [
+        head_record(findings, place, named, mean_share=0, variance_share=0) for place in range(4)
+    ]
+
+
 def test_a_planted_property_becomes_the_label(findings: Findings) -> None:
-    records = [head_record(findings, place, mean_share=0, variance_share=0) for place in range(4)]
+    records = _records(findings)
     assert [record.label.text for record in records] == ["Colours", "Animals", "colour", None]
     first = records[0]
     assert [one.text for one in first.descriptions] == ["red", "blue", "green"]
@@ -77,8 +86,15 @@ def test_a_planted_property_becomes_the_label(findings: Findings) -> None:
 
 
 def test_labels_that_fold_alike_are_one_property_and_are_entangled(findings: Findings) -> None:
-    records = [head_record(findings, place, mean_share=0, variance_share=0) for place in range(4)]
-    properties = property_records(findings)
+    records = _records(findings)
+    properties = property_records(
+        [record.label for record in records],
+        findings.heads,
+        findings.images,
+        basis=findings.basis,
+        coordinates=findings.coordinates,
+        excess=findings.excess,
+    )
     assert [(one.name, one.heads) for one in properties] == [
         ("Animals", ["L0.H1"]),
         ("Colours", ["L0.H0", "L1.H0"]),
@@ -91,13 +107,13 @@ def test_labels_that_fold_alike_are_one_property_and_are_entangled(findings: Fin
 
 
 def test_only_the_last_four_layers_are_scored(findings: Findings) -> None:
-    records = [head_record(findings, place, mean_share=0, variance_share=0) for place in range(4)]
+    records = _records(findings)
     assert scores_of(records, layers=5).layers == [1, 2, 3, 4]
     assert scores_of(records, layers=5).heads == 2
 
 
 def test_neighbours_of_a_description_are_the_images_with_its_direction(findings: Findings) -> None:
-    record = head_record(findings, 0, mean_share=0, variance_share=0)
+    record = _records(findings)[0]
     contribution = findings.coordinates[:, 0] @ findings.basis[0].T
     cosine = normalize(contribution, dim=-1) @ findings.text_embeddings[0]
     best = int(cosine.argmax())
@@ -111,7 +127,7 @@ def test_neighbours_of_a_description_are_the_images_with_its_direction(findings:
 
 
 def test_images_stand_out_by_what_exceeds_the_mean(findings: Findings) -> None:
-    record = head_record(findings, 2, mean_share=0, variance_share=0)
+    record = _records(findings)[2]
     excess = findings.shares[:, 2] - findings.shares[:, 2].mean()
     assert record.strongest[0].image == f"image-{int(excess.argmax())}"
     assert record.strongest[0].excess == pytest.approx(float(excess.max()), abs=1e-5)
@@ -132,7 +148,7 @@ def test_a_map_that_is_shown_twice_is_drawn_once_and_places_do_not_clash(
 ) -> None:
     requests = findings.topic_requests
     assert list(requests.values()) == list(range(len(requests)))
-    records = [head_record(findings, place, mean_share=0, variance_share=0) for place in range(4)]
+    records = _records(findings)
     maps = [one.map for record in records for topic in record.topics for one in topic.maps]
     maps += [one.map for record in records for pick in record.descriptions for one in pick.maps]
     assert set(maps) == set(range(len(requests)))
@@ -142,7 +158,7 @@ def test_a_map_that_is_shown_twice_is_drawn_once_and_places_do_not_clash(
 
 
 def test_topics_are_shown_on_the_same_images_in_every_head(findings: Findings) -> None:
-    records = [head_record(findings, place, mean_share=0, variance_share=0) for place in range(4)]
+    records = _records(findings)
     shown = {tuple(one.image for one in record.topics[0].maps) for record in records}
     cosine = findings.embeddings @ findings.text_embeddings[3]
     assert shown == {tuple(f"image-{place}" for place in cosine.topk(3).indices.tolist())}

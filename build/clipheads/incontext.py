@@ -23,8 +23,9 @@ from clipheads.answer_cache import answer_key, read_answer, write_answer
 from clipheads.bundle import Label, Labeller
 from clipheads.chat_client import ChatClient, Question, Unanswered
 from clipheads.data_files import data_file
-from clipheads.descriptions import fold_label
+from clipheads.descriptions import Description, fold_label
 from clipheads.errors import AtlasError
+from clipheads.labels import NamedHeads
 from clipheads.progress import Progress, Silent
 from clipheads.stages import ensure_writable
 
@@ -110,6 +111,51 @@ class CallEstimate:
     prompt_tokens: int
     """See TOKEN_ESTIMATE."""
     answer_tokens: int
+
+
+def name_heads_in_context(
+    heads: Mapping[str, Sequence[Description]],
+    *,
+    cache: Path,
+    model: str = DEFAULT_MODEL,
+    base_url: str | None = None,
+    concurrency: int = 4,
+    progress: Progress | None = None,
+) -> NamedHeads:
+    """Label heads and judge their descriptions by a language model.
+
+    A head whose judgement fails keeps its label; the reason then says that its descriptions
+    were not judged, and none of them matches. Arguments and errors raised are those of
+    `label_heads_in_context`.
+    """
+    texts = {
+        head: [description.text for description in descriptions]
+        for head, descriptions in heads.items()
+    }
+    labels = label_heads_in_context(
+        texts,
+        cache=cache,
+        model=model,
+        base_url=base_url,
+        concurrency=concurrency,
+        progress=progress,
+    )
+    judged = judge_heads_in_context(
+        {head: (one.text, texts[head]) for head, one in labels.items() if one.text is not None},
+        cache=cache,
+        model=model,
+        base_url=base_url,
+        concurrency=concurrency,
+        progress=progress,
+    )
+    matching = {head: [False] * len(texts[head]) for head in heads}
+    for head, judgement in judged.items():
+        if judgement.shows is None:
+            reason = f"{labels[head].reason} Its descriptions are not judged: {judgement.reason}"
+            labels[head] = labels[head].model_copy(update={"reason": reason.strip()})
+        else:
+            matching[head] = judgement.shows
+    return NamedHeads(labels, matching, incontext_labeller(model))
 
 
 def label_heads_in_context(

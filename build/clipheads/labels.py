@@ -1,6 +1,10 @@
-"""The embedded labeller: the property that a head's descriptions have in common."""
+"""The embedded labeller: the property that a head's descriptions have in common.
 
-from collections.abc import Sequence
+Every labeller gives the same thing, `NamedHeads`: this one, `incontext` and `imported_labels`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from clipheads.bundle import Label, Labeller
 from clipheads.descriptions import Description, fold_label
@@ -8,6 +12,36 @@ from clipheads.descriptions import Description, fold_label
 THRESHOLD = 0.5
 """A label needs half of the weight: of ten picks drawn by chance from sixteen properties of
 equal size, one property reaches that in 8 % of the cases (40 % of the weight: in 26 %)."""
+
+
+@dataclass(frozen=True)
+class NamedHeads:
+    """What a labeller says of the heads of a model, by their ids such as `L11.H7`."""
+
+    labels: dict[str, Label]
+    matching: dict[str, list[bool]]
+    """Which of a head's descriptions match its label, in order; all False without a label."""
+    labeller: Labeller
+
+
+NameHeads = Callable[[Mapping[str, Sequence[Description]]], NamedHeads]
+"""A labeller: from the TEXTSPAN descriptions of each head, in order, to its name."""
+
+
+def name_heads(heads: Mapping[str, Sequence[Description]]) -> NamedHeads:
+    """Label the heads of a model by the embedded labeller, and match descriptions by property."""
+    labels = {head: label_head(descriptions) for head, descriptions in heads.items()}
+    return NamedHeads(labels, matching_properties(labels, heads), embedded_labeller())
+
+
+def matching_properties(
+    labels: Mapping[str, Label], heads: Mapping[str, Sequence[Description]]
+) -> dict[str, list[bool]]:
+    """Judge each head's descriptions by the property that the pool gives them."""
+    return {
+        head: [matches(labels[head], description) for description in descriptions]
+        for head, descriptions in heads.items()
+    }
 
 
 def label_head(descriptions: Sequence[Description], threshold: float = THRESHOLD) -> Label:

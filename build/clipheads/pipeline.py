@@ -2,8 +2,9 @@
 
     gallery ─► contributions ─┬─► projections
                               ├─► neighbours ───────────────┐
-               descriptions ──┴─► TEXTSPAN ─┬─► heat maps ──┴─► records
-               topics ──────────────────────┘
+               descriptions ──┴─► TEXTSPAN ─┬─► heat maps ──┼─► records
+               topics ──────────────────────┤               │
+                                            └─► labeller ───┘
 
 Each stage is skipped when its inputs are unchanged, and the long ones resume where they
 were interrupted.
@@ -44,7 +45,7 @@ from clipheads.gallery_pass import (
     statistics,
     term_statistics,
 )
-from clipheads.labels import embedded_labeller
+from clipheads.labels import NamedHeads, NameHeads, name_heads
 from clipheads.models import ClipModel, embed_texts, load_model
 from clipheads.neighbours import image_neighbours
 from clipheads.progress import Progress, Silent
@@ -118,6 +119,7 @@ def build_model(
     descriptions: Path | None = None,
     topics: Path | None = None,
     contrasts: Path | None = None,
+    name_heads: NameHeads = name_heads,
     batch_size: int = 32,
     progress: Progress | None = None,
 ) -> BuildReport:
@@ -133,6 +135,7 @@ def build_model(
         descriptions: pool of texts for TEXTSPAN; ours if None.
         topics: texts of the heat maps that every head gets; ours if None.
         contrasts: pairs of texts to be set against each other; ours if None.
+        name_heads: the labeller; the embedded one by default.
         batch_size: images to hold on the device at once.
         progress: told where the build is.
 
@@ -169,6 +172,7 @@ def build_model(
         pool=pool,
         topics=topic_texts,
         contrasts=contrast_texts,
+        name_heads=name_heads,
         batch_size=batch_size,
         progress=progress,
     )
@@ -247,6 +251,7 @@ class _Build:
     pool: list[Description]
     topics: list[Description]
     contrasts: list[tuple[str, str]]
+    name_heads: NameHeads
     batch_size: int
     progress: Progress
 
@@ -263,19 +268,9 @@ class _Build:
         neighbours = self._key("neighbours", contributions, NEIGHBOURS)
         maps = self._key("heat maps", picks, queries, topics, self.contrasts)
         projections = self._key("projections", contributions)
-        records = self._key(
-            "records",
-            [picks, neighbours, maps],
-            self.manifest.sha256,
-            pool_record(self.pool_name, self.pool).model_dump(),
-            embedded_labeller().model_dump(),
-            self.model.weights.model_dump(),
-            self.folder.name,
-            version("clip-head-atlas"),
-        )
         heads = [f"heads/{head_id(*head)}.json" for head in self.heads]
         arrays = ["basis.safetensors", "coordinates.safetensors", "statistics.safetensors"]
-        return {
+        outcomes = {
             "contributions": self._stage("contributions", contributions, arrays),
             "descriptions": self._stage("descriptions", descriptions, ["descriptions.safetensors"]),
             "topics": self._stage("topics", queries, ["topics.safetensors"]),
@@ -283,7 +278,23 @@ class _Build:
             "neighbours": self._stage("neighbours", neighbours, ["neighbours.safetensors"]),
             "heat maps": self._stage("heat maps", maps, ["heatmaps.safetensors"]),
             "projections": self._stage("projections", projections, ["projections.onnx"]),
-            "records": self._stage("records", records, ["model.json", "images.json", *heads]),
+        }
+        # Last: whoever names the heads may be asked over a network and may fail.
+        named = self.named
+        records = self._key(
+            "records",
+            [picks, neighbours, maps],
+            self.manifest.sha256,
+            pool_record(self.pool_name, self.pool).model_dump(),
+            named.labeller.model_dump(),
+            {head: label.model_dump() for head, label in named.labels.items()},
+            named.matching,
+            self.model.weights.model_dump(),
+            self.folder.name,
+            version("clip-head-atlas"),
+        )
+        return outcomes | {
+            "records": self._stage("records", records, ["model.json", "images.json", *heads])
         }
 
     def _key(self, stage: str, *inputs: object) -> str:
@@ -340,6 +351,11 @@ class _Build:
             contrasts=self.contrasts,
             picks=[[Pick(**pick) for pick in picks[head_id(*head)]] for head in self.heads],
         )
+
+    @cached_property
+    def named(self) -> NamedHeads:
+        """What the labeller says of the heads."""
+        return self.name_heads(self.findings.described)
 
     def _contributions(self, key: str) -> None:
         paths = [file.path for file in self.files]
@@ -486,6 +502,7 @@ class _Build:
                 record = head_record(
                     self.findings,
                     place,
+                    self.named,
                     mean_share=float(mean_shares[head]),
                     variance_share=float(variance_shares[head]),
                 )
@@ -502,12 +519,19 @@ class _Build:
             gallery_images=len(self.manifest.images),
             pool=pool_record(self.pool_name, self.pool),
             layers=sorted({layer for layer, _ in self.heads}),
-            labeller=embedded_labeller(),
+            labeller=self.named.labeller,
             scores=scores_of(heads, architecture.layers),
             heads=[head_summary(head) for head in heads],
             terms=_terms(terms, *shape),
             reconstruction_error=float(tensors["reconstruction_error"]),
-            properties=property_records(self.findings),
+            properties=property_records(
+                [head.label for head in heads],
+                self.heads,
+                self.findings.images,
+                basis=self.findings.basis,
+                coordinates=self.findings.coordinates,
+                excess=self.findings.excess,
+            ),
             contrasts=contrast_records(self.findings),
             version=version("clip-head-atlas"),
         )

@@ -28,7 +28,7 @@ from clipheads.bundle import (
     TopicMaps,
 )
 from clipheads.descriptions import Description, fold_label
-from clipheads.labels import label_head, matches
+from clipheads.labels import NamedHeads
 from clipheads.neighbours import nearest, property_vectors, text_neighbours, top_k
 from clipheads.scores import association, entanglement
 from clipheads.segmentation import ContrastRequest, TopicRequest
@@ -80,7 +80,7 @@ class Findings:
     @cached_property
     def excess(self) -> Tensor:
         """Each share minus the head's mean share over the gallery, [N, heads]."""
-        return (self.shares.double() - self.shares.double().mean(dim=0)).float()
+        return excess_of(self.shares)
 
     @cached_property
     def described_images(self) -> list[tuple[Tensor, Tensor]]:
@@ -112,9 +112,12 @@ class Findings:
         return top_k(torch.minimum(*cosines), CONTRAST_MAPS)[0]
 
     @cached_property
-    def labels(self) -> list[Label]:
-        """The label of each head by the embedded labeller."""
-        return [label_head([self.pool[pick.index] for pick in picks]) for picks in self.picks]
+    def described(self) -> dict[str, list[Description]]:
+        """The picks of each head as descriptions, by the head's id."""
+        return {
+            head_id(*head): [self.pool[pick.index] for pick in picks]
+            for head, picks in zip(self.heads, self.picks, strict=True)
+        }
 
     @cached_property
     def topic_requests(self) -> dict[TopicRequest, int]:
@@ -154,17 +157,27 @@ class Findings:
         ]
 
 
+def excess_of(shares: Tensor) -> Tensor:
+    """Return each share [N, heads] minus the head's mean share over the N images."""
+    return (shares.double() - shares.double().mean(dim=0)).float()
+
+
 def head_id(layer: int, head: int) -> str:
     """Name a head as the paper does, counting from zero: `L11.H7`."""
     return f"L{layer}.H{head}"
 
 
 def head_record(
-    findings: Findings, place: int, *, mean_share: float, variance_share: float
+    findings: Findings,
+    place: int,
+    named: NamedHeads,
+    *,
+    mean_share: float,
+    variance_share: float,
 ) -> HeadRecord:
     """Make the record of one head, with what its page shows."""
     layer, head = findings.heads[place]
-    label = findings.labels[place]
+    matching = named.matching[head_id(layer, head)]
     images = findings.images
     places, scores = findings.described_images[place]
     descriptions = [
@@ -172,7 +185,7 @@ def head_record(
             text=findings.pool[pick.index].text,
             property=findings.pool[pick.index].property,
             share=_rounded(pick.share),
-            matches_label=matches(label, findings.pool[pick.index]),
+            matches_label=matching[row],
             neighbours=_neighbours(images, places[row], scores[row]),
             maps=_topic_maps(findings, requests),
         )
@@ -185,7 +198,7 @@ def head_record(
         id=head_id(layer, head),
         layer=layer,
         head=head,
-        label=label,
+        label=named.labels[head_id(layer, head)],
         variance_share=_rounded(variance_share),
         mean_share=_rounded(mean_share),
         explained=_rounded(sum(pick.share for pick in findings.picks[place])),
@@ -230,30 +243,47 @@ def head_summary(record: HeadRecord) -> HeadSummary:
     )
 
 
-def property_records(findings: Findings) -> list[PropertyRecord]:
-    """Make a record for each property that labels a head, in alphabetical order."""
+def property_records(
+    labels: Sequence[Label],
+    heads: Sequence[tuple[int, int]],
+    images: Sequence[str],
+    *,
+    basis: Tensor,
+    coordinates: Tensor,
+    excess: Tensor,
+) -> list[PropertyRecord]:
+    """Make a record for each property that labels a head, in alphabetical order.
+
+    Args:
+        labels: of each head.
+        heads: their (layer, head).
+        images: ids of the N images of the gallery.
+        basis: [heads, D, r].
+        coordinates: [N, heads, r].
+        excess: [N, heads], see `Findings.excess`.
+    """
     bearers: dict[str, list[int]] = {}
-    for place, label in enumerate(findings.labels):
+    for place, label in enumerate(labels):
         if label.text is not None:
             bearers.setdefault(fold_label(label.text), []).append(place)
     ordered = sorted(bearers)
-    names = [findings.labels[bearers[folded][0]].text or "" for folded in ordered]
+    names = [labels[bearers[folded][0]].text or "" for folded in ordered]
     records = []
     slugs = unique_slugs(zip(ordered, names, strict=True))
     for folded, name, slug in zip(ordered, names, slugs, strict=True):
-        heads = bearers[folded]
-        examples = top_k(findings.excess[:, heads].mean(dim=1), PROPERTY_EXAMPLES)[0]
-        vectors = property_vectors(findings.coordinates, findings.basis, heads)
+        bearing = bearers[folded]
+        examples = top_k(excess[:, bearing].mean(dim=1), PROPERTY_EXAMPLES)[0]
+        vectors = property_vectors(coordinates, basis, bearing)
         places, cosines = nearest(vectors, PROPERTY_NEIGHBOURS, rows=examples)
         records.append(
             PropertyRecord(
                 name=name,
                 slug=slug,
-                heads=[head_id(*findings.heads[place]) for place in heads],
+                heads=[head_id(*heads[place]) for place in bearing],
                 queries=[
                     PropertyQuery(
-                        image=findings.images[image],
-                        neighbours=_neighbours(findings.images, places[row], cosines[row]),
+                        image=images[image],
+                        neighbours=_neighbours(images, places[row], cosines[row]),
                     )
                     for row, image in enumerate(examples.tolist())
                 ],
@@ -322,7 +352,7 @@ def _topic_maps(findings: Findings, requests: list[TopicRequest]) -> list[HeatMa
     ]
 
 
-def _neighbours(images: list[str], places: Tensor, scores: Tensor) -> list[Neighbour]:
+def _neighbours(images: Sequence[str], places: Tensor, scores: Tensor) -> list[Neighbour]:
     return [
         Neighbour(image=images[place], score=_rounded(score))
         for place, score in zip(places.tolist(), scores.tolist(), strict=True)

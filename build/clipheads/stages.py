@@ -38,12 +38,17 @@ def run_stage(
     """
     if is_finished(folder, stage, key, outputs):
         return "unchanged"
-    log = _read_log(folder)
-    if log.pop(stage, None) is not None:
-        _write_log(folder, log)
+    forget_stage(folder, stage)
     make()
     _write_log(folder, _read_log(folder) | {stage: key})
     return "built"
+
+
+def forget_stage(folder: Path, stage: str) -> None:
+    """Count `stage` as not finished, so that the next build makes it again."""
+    log = _read_log(folder)
+    if log.pop(stage, None) is not None:
+        _write_log(folder, log)
 
 
 def is_finished(folder: Path, stage: str, key: str, outputs: list[str]) -> bool:

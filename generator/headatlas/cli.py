@@ -6,14 +6,18 @@ torch is imported by the commands that compute, when they are called; `site`, `s
 
 import os
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from clipheads.errors import AtlasError
 from headatlas.console import progress_for
+
+if TYPE_CHECKING:
+    from clipheads.labels import NameHeads
 
 # Threads that wait for one another by spinning make torch several times slower on a busy machine.
 # It must be set before torch is imported.
@@ -38,9 +42,37 @@ class Layers(StrEnum):
     LAST4 = "last4"
 
 
+class Labeler(StrEnum):
+    """Who names the heads."""
+
+    EMBEDDED = "embedded"
+    OPENAI = "openai"
+
+
 AtlasOption = Annotated[Path, typer.Option(help="Folder of the bundles.")]
 SiteOption = Annotated[Path, typer.Option("--out", help="Folder of the site.")]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps, …")]
+LabelerOption = Annotated[
+    Labeler,
+    typer.Option(help="By the pool's own properties, or in context by a language model."),
+]
+LabelsOption = Annotated[
+    Path | None,
+    typer.Option("--labels", help="Take the labels from a file: .csv (head,label) or .json."),
+]
+LabelModelOption = Annotated[
+    str | None, typer.Option(help="Language model for --labeler openai, as its server names it.")
+]
+LabelServerOption = Annotated[
+    str | None,
+    typer.Option("--label-server", help="Base URL of its server; OPENAI_BASE_URL by default."),
+]
+ConcurrencyOption = Annotated[
+    int, typer.Option(min=1, max=64, help="Questions to the language model at once.")
+]
+AnswersOption = Annotated[
+    Path, typer.Option(help="Folder of the language model's answers; none is asked for twice.")
+]
 BaseUrlOption = Annotated[
     str | None,
     typer.Option(help="Public address of the site, for canonical links and the sitemap."),
@@ -80,14 +112,18 @@ def demo(
 @app.command(
     epilog="Example: `head-atlas build --model ViT-B-32_openai --gallery photos/` "
     "— with local weights: `head-atlas build --model ViT-B-32_openai --checkpoint ViT-B-32.pt "
-    "--gallery photos/`"
+    "--gallery photos/` — the paper's study: `head-atlas build --paper --layers last4 "
+    "--labeler openai --gallery photos/`"
 )
 def build(
-    model: Annotated[
-        list[str],
-        typer.Option(help="NAME_TAG as in open_clip, or local-dir:PATH; may be given again."),
-    ],
     gallery: Annotated[Path, typer.Option(help="Folder of images, searched recursively.")],
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME_TAG as in open_clip, or local-dir:PATH; may be given again."),
+    ] = None,
+    paper: Annotated[
+        bool, typer.Option("--paper", help="All six models of the paper, one after the other.")
+    ] = False,
     checkpoint: Annotated[
         Path | None, typer.Option(help="Local weights instead of a download; for one model.")
     ] = None,
@@ -103,12 +139,21 @@ def build(
         Path | None, typer.Option(help="Own pairs of texts: .csv (first,second).")
     ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Images on the device at once.")] = 32,
+    labeler: LabelerOption = Labeler.EMBEDDED,
+    labels: LabelsOption = None,
+    label_model: LabelModelOption = None,
+    label_server: LabelServerOption = None,
+    concurrency: ConcurrencyOption = 4,
+    answers: AnswersOption = Path("data/answers"),
     atlas: AtlasOption = Path("data/atlas"),
 ) -> None:
     """Compute everything about every head of a model over a gallery of images."""
-    if checkpoint is not None and len(model) > 1:
-        raise AtlasError(f"--checkpoint goes with one --model, but there are {len(model)}")
-    for name in model:
+    names = _models_to_build(model or [], paper=paper)
+    if len(names) > 1 and (checkpoint or labels):
+        option = "--checkpoint" if checkpoint else "--labels"
+        raise AtlasError(f"{option} goes with one --model, but there are {len(names)}")
+    name_heads = _labeller(labeler, labels, label_model, label_server, concurrency, answers)
+    for name in names:
         _build_model(
             name,
             gallery=gallery,
@@ -120,7 +165,56 @@ def build(
             topics=topics,
             contrasts=contrasts,
             batch_size=batch_size,
+            name_heads=name_heads,
         )
+    out.print("Make the site of it with: head-atlas site")
+
+
+@app.command(
+    epilog="Example: `head-atlas label --dry-run` — then, with OPENAI_API_KEY set: "
+    "`head-atlas label` — or from a file: `head-atlas label demo-clip --labels mine.csv`"
+)
+def label(
+    models: Annotated[
+        list[str] | None, typer.Argument(help="Models of the atlas; all of them by default.")
+    ] = None,
+    labeler: LabelerOption = Labeler.OPENAI,
+    labels: LabelsOption = None,
+    label_model: LabelModelOption = None,
+    label_server: LabelServerOption = None,
+    concurrency: ConcurrencyOption = 4,
+    answers: AnswersOption = Path("data/answers"),
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only count the questions and tokens; ask nothing.")
+    ] = False,
+    atlas: AtlasOption = Path("data/atlas"),
+) -> None:
+    """Label the heads of finished bundles anew, in context by a language model."""
+    from clipheads.incontext import DEFAULT_MODEL, TOKEN_ESTIMATE, estimate_calls
+    from clipheads.relabel import bundle_folders, head_descriptions, relabel
+
+    folders = bundle_folders(atlas, models or [])
+    if labels is not None and len(folders) > 1:
+        raise AtlasError(f"--labels goes with one model, but there are {len(folders)}: name one")
+    if dry_run:
+        if labels is not None or labeler is not Labeler.OPENAI:
+            raise AtlasError("--dry-run counts what --labeler openai would ask; leave the other")
+        heads = {
+            f"{folder.name}/{head}": [description.text for description in descriptions]
+            for folder in folders
+            for head, descriptions in head_descriptions(folder).items()
+        }
+        counted = estimate_calls(heads, cache=answers, model=label_model or DEFAULT_MODEL)
+        out.print(
+            f"{counted.label_calls} questions for labels and at most {counted.judge_calls} for the"
+            f" association score; about {counted.prompt_tokens} tokens of prompts and"
+            f" {counted.answer_tokens} of answers ({TOKEN_ESTIMATE})"
+        )
+        return
+    name_heads = _labeller(labeler, labels, label_model, label_server, concurrency, answers)
+    for folder in folders:
+        outcome = relabel(folder, name_heads)
+        out.print(f"{folder.name}: {'labels written' if outcome == 'built' else 'same labels'}")
     out.print("Make the site of it with: head-atlas site")
 
 
@@ -226,6 +320,47 @@ def bench() -> None:
     from clipheads.benchmark import run_benchmark
 
     run_benchmark(lambda line: out.print(line, markup=False))
+
+
+def _models_to_build(models: list[str], *, paper: bool) -> list[str]:
+    if paper == bool(models):
+        raise AtlasError("give either --model, once or more, or --paper for the paper's six")
+    if not paper:
+        return models
+    from clipheads.models import PAPER_MODELS
+
+    return list(PAPER_MODELS)
+
+
+def _labeller(
+    labeler: Labeler,
+    labels: Path | None,
+    model: str | None,
+    server: str | None,
+    concurrency: int,
+    answers: Path,
+) -> "NameHeads":
+    """Return the labeller that the options ask for."""
+    if labels is not None:
+        from clipheads.imported_labels import name_heads_from_file
+
+        return partial(name_heads_from_file, file=labels)
+    if labeler is Labeler.EMBEDDED:
+        from clipheads.labels import name_heads
+
+        if model or server:
+            raise AtlasError("--label-model and --label-server go with --labeler openai")
+        return name_heads
+    from clipheads.incontext import DEFAULT_MODEL, name_heads_in_context
+
+    return partial(
+        name_heads_in_context,
+        cache=answers,
+        model=model or DEFAULT_MODEL,
+        base_url=server,
+        concurrency=concurrency,
+        progress=progress_for(out),
+    )
 
 
 def _build_model(name: str, *, gallery: Path, atlas: Path, **options: object) -> None:
