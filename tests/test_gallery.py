@@ -11,7 +11,8 @@ from PIL import Image
 
 from clipheads.bundle import GalleryManifest
 from clipheads.errors import GalleryError
-from clipheads.gallery import in_order, list_gallery, open_image, readable, write_gallery
+from clipheads.gallery import in_order, open_image, write_gallery
+from clipheads.gallery_files import list_gallery, readable
 
 RED = (200, 30, 40)
 
@@ -205,7 +206,7 @@ def test_a_gallery_that_is_none_is_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(GalleryError, match="no such folder"):
         list_gallery(tmp_path / "missing")
     (tmp_path / "notes.txt").touch()
-    with pytest.raises(GalleryError, match="not a folder"):
+    with pytest.raises(GalleryError, match="no gallery; one is a folder of images"):
         list_gallery(tmp_path / "notes.txt")
     with pytest.raises(GalleryError, match="no image files"):
         list_gallery(tmp_path)

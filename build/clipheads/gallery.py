@@ -1,17 +1,13 @@
-"""The gallery: from a folder of images in any common format to what the atlas shows.
+"""The gallery: from images in any common format to what the atlas shows.
 
 Models see the original files, through `open_image`; pages show the resized WebP.
 """
 
-import csv
 import hashlib
-import io
 import os
-import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -21,11 +17,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from clipheads.bundle import GalleryImage, GalleryManifest, SkippedImage
 from clipheads.errors import GalleryError
-from clipheads.slugs import unique_slugs
-from clipheads.stages import sha256_file
+from clipheads.gallery_files import GalleryFile, ImageFile, opened
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
-LISTING = "gallery.csv"
 LONG_SIDE = 512
 QUALITY = 82
 MAX_PIXELS = 80_000_000
@@ -35,70 +28,6 @@ THREADS = min(8, os.cpu_count() or 1)
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True)
-class GalleryFile:
-    """One image file of a gallery folder, not yet opened."""
-
-    path: Path
-    file: str
-    """Path relative to the folder, with forward slashes."""
-    id: str
-    title: str
-    credit: str
-    licence: str
-    source: str
-    sha256: str
-
-
-def list_gallery(
-    folder: Path, exclude: Path | None = None
-) -> tuple[list[GalleryFile], list[SkippedImage]]:
-    """Find the image files in `folder` and its subfolders, in order of their relative path.
-
-    `gallery.csv` in the folder, if there is one, gives titles and credits (columns `file`,
-    `title`, `credit`, `licence`, `source`; all but `file` may be missing). Hidden files
-    and everything under `exclude` (the atlas itself) are passed over.
-
-    Returns:
-        The files, and the entries of `gallery.csv` for which there is no file.
-
-    Raises:
-        GalleryError: if the folder is missing, is no folder, or holds no image file.
-    """
-    if not folder.exists():
-        raise GalleryError(f"{folder}: no such folder; a gallery is a folder of images")
-    if not folder.is_dir():
-        raise GalleryError(f"{folder}: not a folder; a gallery is a folder of images")
-    files = {_relative(path, folder): path for path in _walk(folder, exclude)}
-    if not files:
-        kinds = ", ".join(sorted(suffix[1:] for suffix in SUFFIXES))
-        raise GalleryError(f"{folder}: no image files there ({kinds})")
-    listing = _read_listing(folder / LISTING)
-    names = sorted(files)
-    ids = unique_slugs((name, name.rsplit(".", 1)[0]) for name in names)
-    found = []
-    for name, image_id in zip(names, ids, strict=True):
-        row = listing.get(name, {})
-        found.append(
-            GalleryFile(
-                path=files[name],
-                file=name,
-                id=image_id,
-                title=row.get("title") or readable(name.rsplit("/", 1)[-1].rsplit(".", 1)[0]),
-                credit=row.get("credit", ""),
-                licence=row.get("licence", ""),
-                source=row.get("source") or name,
-                sha256=_file_hash(files[name]),
-            )
-        )
-    absent = [
-        SkippedImage(file=name, reason=f"named in {LISTING}, but not an image file in the folder")
-        for name in listing
-        if name not in files
-    ]
-    return found, absent
 
 
 def write_gallery(
@@ -164,7 +93,7 @@ def write_gallery(
     return manifest
 
 
-def open_image(path: Path) -> Image.Image:
+def open_image(path: ImageFile) -> Image.Image:
     """Open an image as 8-bit RGB, upright, on white where it is transparent.
 
     Of an animation or a multi-page file the first picture is taken. Colour profiles are
@@ -174,7 +103,7 @@ def open_image(path: Path) -> Image.Image:
         GalleryError: saying why it cannot be read, without the file's name.
     """
     try:
-        with Image.open(path) as file:
+        with opened(path) as data, Image.open(data) as file:
             width, height = file.size
             if width * height > MAX_PIXELS:
                 raise GalleryError(
@@ -196,14 +125,8 @@ def open_image(path: Path) -> Image.Image:
     # Pillow's decoders raise nearly anything on damaged files, and one bad file must not
     # stop a build.
     except Exception as error:
-        reason = " ".join(str(error).replace(str(path), path.name).split())
+        reason = " ".join(str(error).replace(str(path), Path(str(path)).name).split())
         raise GalleryError(f"damaged: {reason or type(error).__name__}") from error
-
-
-def readable(name: str) -> str:
-    """Make a title of a file's name: `"red_fox-2"` becomes `"Red fox 2"`."""
-    words = " ".join(re.split(r"[\s_\-]+", name)).strip()
-    return words[:1].upper() + words[1:]
 
 
 def in_order(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
@@ -222,50 +145,6 @@ def in_order(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[
         finally:
             for future in pending:
                 future.cancel()
-
-
-def _walk(folder: Path, exclude: Path | None) -> Iterator[Path]:
-    barred = exclude.resolve() if exclude is not None else None
-    for root, folders, names in os.walk(folder):
-        here = Path(root)
-        if barred is not None and here.resolve() == barred:
-            folders.clear()
-            continue
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in names:
-            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
-                yield here / name
-
-
-def _relative(path: Path, folder: Path) -> str:
-    # A name that is not valid UTF-8 could not be written to JSON.
-    return path.relative_to(folder).as_posix().encode("utf-8", "replace").decode()
-
-
-def _file_hash(path: Path) -> str:
-    try:
-        return sha256_file(path)
-    except OSError as error:
-        return f"unreadable: {error.strerror}"
-
-
-def _read_listing(path: Path) -> dict[str, dict[str, str]]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        return {}
-    except (OSError, UnicodeDecodeError) as error:
-        raise GalleryError(f"{path}: cannot be read as UTF-8 text ({error})") from error
-    reader = csv.DictReader(io.StringIO(text, newline=""), restkey="", restval="")
-    if "file" not in (reader.fieldnames or []):
-        raise GalleryError(f"{path}: the first line must name the columns, among them 'file'")
-    rows: dict[str, dict[str, str]] = {}
-    for row in reader:
-        name = row["file"].strip().removeprefix("./")
-        if name in rows:
-            raise GalleryError(f"{path}, line {reader.line_num}: {name!r} is listed twice")
-        rows[name] = {key: value.strip() for key, value in row.items() if key}
-    return rows
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

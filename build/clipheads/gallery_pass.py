@@ -23,6 +23,7 @@ from clipheads.decompose import Decomposition, decompose, decompose_patches, hea
 from clipheads.errors import GalleryError, ModelError
 from clipheads.export import save_tensors
 from clipheads.gallery import in_order, open_image
+from clipheads.gallery_files import ImageFile
 from clipheads.models import ClipModel
 
 PATCH_NUMBERS = 2**25
@@ -49,7 +50,7 @@ class Contributions:
 
 def contribute(
     model: ClipModel,
-    files: Sequence[Path],
+    files: Sequence[ImageFile],
     heads: Sequence[tuple[int, int]],
     *,
     batch_size: int = 32,
@@ -97,7 +98,7 @@ def contribute(
 
 def patch_contributions(
     model: ClipModel,
-    files: Sequence[Path],
+    files: Sequence[ImageFile],
     heads: Sequence[tuple[int, int]],
     *,
     batch_size: int = 32,
@@ -203,8 +204,8 @@ def merge(shards: Iterable[Contributions], images: int) -> Contributions:
     return whole
 
 
-def _batches(model: ClipModel, files: Sequence[Path], size: int) -> Iterable[Tensor]:
-    def load(file: Path) -> Tensor:
+def _batches(model: ClipModel, files: Sequence[ImageFile], size: int) -> Iterable[Tensor]:
+    def load(file: ImageFile) -> Tensor:
         try:
             return model.preprocess(open_image(file))
         except GalleryError as error:

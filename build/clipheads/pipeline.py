@@ -35,7 +35,8 @@ from clipheads.decompose import head_basis
 from clipheads.descriptions import Description, pool_record, read_contrasts, read_descriptions
 from clipheads.errors import AtlasError, ModelError
 from clipheads.export import export_projections, save_tensors
-from clipheads.gallery import GalleryFile, list_gallery, readable, write_gallery
+from clipheads.gallery import write_gallery
+from clipheads.gallery_files import GalleryFile, gallery_title, list_gallery
 from clipheads.gallery_pass import (
     contribute,
     load_contributions,
@@ -127,7 +128,7 @@ def build_model(
 
     Args:
         name: `<open_clip name>_<pretrained tag>`, or `local-dir:PATH`.
-        gallery: folder of images.
+        gallery: folder of images, manifest, or tar shards; see `list_gallery`.
         atlas: folder of bundles; made if missing.
         checkpoint: local weights for a model given by name.
         layers: whether heads of all layers get a page, or those of the last four.
@@ -153,8 +154,9 @@ def build_model(
     folder = atlas / folder_name(model.name)
     ensure_writable(folder)
 
-    title = readable(gallery.resolve().name) or "Gallery"
-    manifest, gallery_outcome = _build_gallery(atlas, files, absent, title, progress)
+    manifest, gallery_outcome = _build_gallery(
+        atlas, files, absent, gallery_title(gallery), progress
+    )
     shown = {image.id for image in manifest.images}
     architecture = model.architecture
     first = max(0, architecture.layers - LAST_LAYERS) if layers == "last4" else 0

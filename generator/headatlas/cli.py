@@ -116,7 +116,9 @@ def demo(
     "--labeler openai --gallery photos/`"
 )
 def build(
-    gallery: Annotated[Path, typer.Option(help="Folder of images, searched recursively.")],
+    gallery: Annotated[
+        Path, typer.Option(help="Folder of images, manifest (.csv, .jsonl), or tar shards.")
+    ],
     model: Annotated[
         list[str] | None,
         typer.Option(help="NAME_TAG as in open_clip, or local-dir:PATH; may be given again."),

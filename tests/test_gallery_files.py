@@ -1,0 +1,202 @@
+"""The same images are the same gallery in a folder, by a manifest, and inside tar shards."""
+
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from checkpoints import tiny_config, write_local_dir
+from PIL import Image
+from safetensors.torch import load_file
+
+from clipheads.errors import GalleryError
+from clipheads.gallery import open_image, write_gallery
+from clipheads.gallery_files import gallery_title, list_gallery, shards_of
+from clipheads.pipeline import build_model
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for name in ("ant", "bee", "cat"):
+        pixels = rng.integers(0, 255, (40, 50, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{name}.png")
+    return folder
+
+
+def pack(shard: Path, members: dict[str, bytes]) -> Path:
+    with tarfile.open(shard, "w") as tar:
+        for name, data in members.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            tar.addfile(entry, io.BytesIO(data))
+    return shard
+
+
+def images_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.glob("*.png"))}
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_a_manifest_gives_order_titles_and_credits(tmp_path: Path, photos: Path, kind: str) -> None:
+    rows = [
+        {"file": "photos/cat.png", "title": "A cat, asleep", "credit": "Ann", "licence": "CC0"},
+        {"file": "./photos/ant.png", "source": "https://example.org/ant", "width": "50"},
+        {"file": "photos/gone.png"},
+    ]
+    manifest = tmp_path / f"my_photos.{kind}"
+    if kind == "csv":
+        lines = [
+            'photos/cat.png,"A cat, asleep",Ann,CC0,',
+            "./photos/ant.png,,,,https://example.org/ant",
+        ]
+        lines = ["file,title,credit,licence,source", *lines, "photos/gone.png,,,,"]
+        manifest.write_text("\ufeff" + "\n".join(lines))
+    else:
+        manifest.write_text("\n".join(json.dumps(row) for row in rows) + "\n\n")
+
+    files, absent = list_gallery(manifest)
+
+    assert [file.id for file in files] == ["photos-cat", "photos-ant"]
+    assert (files[0].title, files[0].credit, files[0].licence) == ("A cat, asleep", "Ann", "CC0")
+    assert (files[1].title, files[1].source) == ("Ant", "https://example.org/ant")
+    assert [one.file for one in absent] == ["photos/gone.png"]
+    assert gallery_title(manifest) == "My photos"
+
+
+def test_a_shard_is_read_where_it_lies_with_what_is_said_beside_an_image(
+    tmp_path: Path, photos: Path
+) -> None:
+    said = {"caption": "A bee", "license": "CC0", "url": "https://example.org/bee", "credit": None}
+    shard = pack(
+        tmp_path / "s.tar",
+        {
+            "0/ant.png": images_of(photos)["ant.png"],
+            "0/ant.txt": b"An ant,\non a leaf\n",
+            "0/bee.png": images_of(photos)["bee.png"],
+            "0/bee.json": json.dumps(said).encode(),
+            "0/bee.cls": b"7",
+            "0/lonely.txt": b"no image of this key",
+        },
+    )
+
+    files, absent = list_gallery(shard)
+
+    assert [(file.id, file.title) for file in files] == [
+        ("0-ant", "An ant, on a leaf"),
+        ("0-bee", "A bee"),
+    ]
+    assert (files[1].licence, files[1].source) == ("CC0", "https://example.org/bee")
+    assert (files[1].credit, absent) == ("", [])
+    for file, name in zip(files, ("ant", "bee"), strict=True):
+        original = open_image(photos / f"{name}.png")
+        assert np.array_equal(np.asarray(open_image(file.path)), np.asarray(original))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["photos", "s.tar"]
+
+
+def test_a_range_of_shards_is_one_gallery_and_so_is_a_folder_of_them(
+    tmp_path: Path, photos: Path
+) -> None:
+    folder = tmp_path / "shards"
+    folder.mkdir()
+    for number, (name, data) in enumerate(images_of(photos).items()):
+        pack(folder / f"s-{number:02d}.tar", {name: data})
+
+    by_range, _ = list_gallery(folder / "s-{00..02}.tar")
+    by_folder, _ = list_gallery(folder)
+
+    assert [file.id for file in by_range] == ["s-00-tar-ant", "s-01-tar-bee", "s-02-tar-cat"]
+    assert by_range == by_folder
+    with pytest.raises(GalleryError, match=r"s-03\.tar: no such shard"):
+        list_gallery(folder / "s-{00..03}.tar")
+    with pytest.raises(GalleryError, match="runs backwards"):
+        shards_of(Path("s-{3..1}.tar"))
+    assert len(shards_of(Path("{0..1}-{00..04}.tar"))) == 10
+
+
+def test_names_that_climb_out_of_a_shard_write_nothing_outside(
+    tmp_path: Path, photos: Path
+) -> None:
+    data = images_of(photos)["ant.png"]
+    shard = pack(tmp_path / "s.tar", {"../../evil.png": data, "/root/x.png": data})
+    files, _ = list_gallery(shard)
+
+    write_gallery(files, tmp_path / "out", title="Test")
+
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "evil.webp",
+        "manifest.json",
+        "root-x.webp",
+    ]
+    assert not list(tmp_path.rglob("evil.png"))
+
+
+def test_a_damaged_member_is_skipped_and_named(tmp_path: Path, photos: Path) -> None:
+    data = images_of(photos)["ant.png"]
+    shard = pack(tmp_path / "s.tar", {"a.png": data, "b.png": data[:200], "c.png": b"text"})
+    files, _ = list_gallery(shard)
+
+    manifest = write_gallery(files, tmp_path / "out", title="Test")
+
+    assert [image.id for image in manifest.images] == ["a"]
+    assert {one.file for one in manifest.skipped} == {"b.png", "c.png"}
+    assert all("/" not in one.reason for one in manifest.skipped)
+
+
+BAD = {
+    "no column": ("m.csv", "name,title\na.png,A\n", "among them 'file'"),
+    "twice": ("m.csv", "file\na.png\n./a.png\n", "line 3: 'a.png' is listed twice"),
+    "nothing listed": ("m.csv", "file\n", "no image files there"),
+    "all absent": ("m.csv", "file\ngone.png\n", "no image files there"),
+    "broken line": ("m.jsonl", '{"file": "a.png"}\n{"file"\n', "line 2: no valid JSON"),
+    "no file": ("m.jsonl", '{"title": "A"}\n', "line 1: not an object with the name"),
+    "blank name": ("m.jsonl", '{"file": " "}\n', "line 1: no name of a file"),
+    "no tar": ("m.tar", "not a tar", "cannot be read as a tar file"),
+    "other": ("m.pdf", "%PDF", "no gallery; one is"),
+}
+
+
+@pytest.mark.parametrize(("name", "text", "line"), BAD.values(), ids=BAD)
+def test_a_bad_gallery_is_one_line_that_says_where(
+    tmp_path: Path, name: str, text: str, line: str
+) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(GalleryError, match=line) as caught:
+        list_gallery(tmp_path / name)
+    assert str(caught.value).startswith(str(tmp_path / name))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_compressed_shard_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    import gzip
+
+    (tmp_path / "s.tar").write_bytes(gzip.compress(b"x" * 2000))
+    with pytest.raises(GalleryError, match="compressed; unpack it with gunzip"):
+        list_gallery(tmp_path / "s.tar")
+
+
+def test_a_build_is_the_same_from_all_three(tmp_path: Path, photos: Path) -> None:
+    write_local_dir(tmp_path / "tiny", tiny_config())
+    (tmp_path / "pool.csv").write_text("text,property\na cat,animals\na dog,animals\n")
+    manifest = tmp_path / "m.csv"
+    manifest.write_text("file\n" + "\n".join(f"photos/{name}" for name in images_of(photos)))
+    shard = pack(tmp_path / "s.tar", images_of(photos))
+
+    found = []
+    for number, gallery in enumerate((photos, manifest, shard)):
+        report = build_model(
+            f"local-dir:{tmp_path / 'tiny'}",
+            gallery=gallery,
+            atlas=tmp_path / str(number),
+            descriptions=tmp_path / "pool.csv",
+            device="cpu",
+        )
+        found.append(load_file(report.folder / "coordinates.safetensors")["coordinates"])
+
+    assert torch.equal(found[0], found[1])
+    assert torch.equal(found[0], found[2])
