@@ -1,5 +1,6 @@
 """The decomposition is an identity, tested against open_clip's own embedding term by term."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,14 @@ import torch
 from checkpoints import tiny_model, write_checkpoint
 from torch import Tensor
 
-from clipheads.decompose import contributions, decompose, decompose_patches, head_basis
+from clipheads.bundle import Precision
+from clipheads.decompose import (
+    contributions,
+    decompose,
+    decompose_patches,
+    head_basis,
+    precision_error,
+)
 from clipheads.models import ClipModel, load_model
 
 TINY_VARIANTS = {
@@ -185,3 +193,22 @@ def test_images_of_a_batch_do_not_mix(tmp_path: Path) -> None:
     together = decompose(model, pixels).coordinates
     alone = torch.cat([decompose(model, image[None]).coordinates for image in pixels])
     torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(("precision", "bound"), [("bf16", 0.03), ("fp16", 0.004)])
+def test_contributions_sum_to_the_embedding_in_a_lower_precision_too(
+    tmp_path: Path, precision: Precision, bound: float
+) -> None:
+    model = replace(tiny_model(tmp_path), precision=precision)
+    pixels = pixels_for(model)
+    parts = decompose(model, pixels)
+    heads = contributions(parts, head_basis(model)).sum((1, 2))
+    chosen = [(0, 1), (2, 0)]
+
+    patches = decompose_patches(model, pixels, chosen).sum(2)
+
+    assert (heads + parts.mlps.sum(1) + parts.input - parts.embedding).abs().max() <= 1e-5
+    assert (patches - parts.coordinates[:, [0, 2], [1, 0]]).abs().max() <= 1e-5
+    # Lower precision costs something, and that is measured against fp32.
+    assert 1e-6 < precision_error(model, pixels) < bound
+    assert precision_error(replace(model, precision="fp32"), pixels) == 0

@@ -1,7 +1,7 @@
 """A build is whole, the same each time, done once, and resumes where it was interrupted."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,20 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from clipheads import pipeline
-from clipheads.bundle import GalleryManifest, HeadRecord, ImagesRecord, ModelRecord
+from clipheads.bundle import (
+    GalleryManifest,
+    HeadRecord,
+    ImagesRecord,
+    Label,
+    Labeller,
+    ModelRecord,
+)
 from clipheads.decompose import decompose_patches
+from clipheads.descriptions import Description
 from clipheads.errors import AtlasError, GalleryError, ModelError
 from clipheads.export import project
 from clipheads.gallery import open_image
+from clipheads.labels import NamedHeads
 from clipheads.models import embed_texts, load_model
 from clipheads.pipeline import BuildReport, build_model, folder_name
 from clipheads.progress import Advance
@@ -369,3 +378,43 @@ def test_names_of_models_become_folders() -> None:
     assert folder_name("hf/my model (2)") == "hf-my-model-2-"
     with pytest.raises(ModelError, match="needs that address"):
         folder_name("gallery")
+
+
+def test_a_lower_precision_is_recorded_with_its_error(
+    inputs: Path, built: BuildReport, tmp_path: Path
+) -> None:
+    report = _build(inputs, tmp_path / "atlas", precision="bf16")
+    exact, lower = (
+        ModelRecord.model_validate_json((folder / "model.json").read_bytes())
+        for folder in (built.folder, report.folder)
+    )
+
+    assert (exact.precision, exact.precision_error) == ("fp32", 0)
+    assert lower.precision == "bf16"
+    assert 1e-6 < lower.precision_error < 0.03
+    assert lower.reconstruction_error <= 1e-5
+
+
+def test_another_labeller_changes_the_records_and_nothing_else(
+    inputs: Path, built: BuildReport, tmp_path: Path
+) -> None:
+    atlas = tmp_path / "atlas"
+    shutil.copytree(built.folder.parent, atlas)
+
+    def all_alike(heads: Mapping[str, Sequence[Description]]) -> NamedHeads:
+        return NamedHeads(
+            {head: Label(text="sameness", confidence=None, reason="Said so.") for head in heads},
+            {head: [True] * len(described) for head, described in heads.items()},
+            Labeller(kind="imported", method="All alike."),
+        )
+
+    report = _build(inputs, atlas, name_heads=all_alike)
+    record = ModelRecord.model_validate_json((report.folder / "model.json").read_bytes())
+
+    assert _built_stages(report) == ["records"]
+    assert record.scores.entanglement.value == record.scores.association.value == 1
+    assert record.labeller.method == "All alike."
+    assert [one.name for one in record.properties] == ["sameness"]
+    assert _built_stages(_build(inputs, atlas, name_heads=all_alike)) == []
+    assert _built_stages(_build(inputs, atlas)) == ["records"]
+    assert _bytes(atlas) == _bytes(built.folder.parent)

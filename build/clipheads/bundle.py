@@ -34,6 +34,10 @@ FORMAT = 1
 """Version of the bundle; a generator refuses any other."""
 
 
+Precision = Literal["fp32", "bf16", "fp16"]
+"""The numbers in which a vision transformer multiplies matrices."""
+
+
 class Record(BaseModel):
     """Base of all records: unknown fields are an error, values are never changed."""
 
@@ -208,6 +212,10 @@ class ModelRecord(Record):
     terms: list[Term]
     reconstruction_error: float = Field(
         description="Largest |sum of contributions - unit embedding| over images and coordinates"
+    )
+    precision: Precision = "fp32"
+    precision_error: float = Field(
+        0.0, description="Largest |embedding - embedding in fp32| of the first 32 images; 0 in fp32"
     )
     properties: list[PropertyRecord]
     contrasts: list[ContrastRecord]

@@ -15,6 +15,7 @@ of that span: inner products between contributions, and with any text t through 
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -159,31 +160,62 @@ def _class_token_terms(
     x = visual._embeds(pixels.to(model.device))
     inputs = x[:, 0].clone()
     mlps = []
+    lower = model.precision != "fp32"
+    multiply = _multiplying(model)
     last = len(visual.transformer.resblocks) - 1
     for layer, block in enumerate(visual.transformer.resblocks):
         attention = block.attn
-        normed = block.ln_1(x)
-        if layer == last:
-            x = x[:, :1]
-            width = normed.shape[-1]
-            weights = attention.in_proj_weight.split((width, 2 * width))
-            biases = attention.in_proj_bias.split((width, 2 * width))
-            query = linear(normed[:, :1], weights[0], biases[0])
-            key, value = linear(normed, weights[1], biases[1]).chunk(2, dim=-1)
-        else:
-            projected = linear(normed, attention.in_proj_weight, attention.in_proj_bias)
-            query, key, value = projected.chunk(3, dim=-1)
-        q, k, v = (
-            torch.unflatten(part, -1, (attention.num_heads, -1)).transpose(1, 2)
-            for part in (query, key, value)
-        )
-        output = scaled_dot_product_attention(q, k, v)
+        with multiply:
+            normed = block.ln_1(x)
+            if layer == last:
+                x = x[:, :1]
+                width = normed.shape[-1]
+                weights = attention.in_proj_weight.split((width, 2 * width))
+                biases = attention.in_proj_bias.split((width, 2 * width))
+                query = linear(normed[:, :1], weights[0], biases[0])
+                key, value = linear(normed, weights[1], biases[1]).chunk(2, dim=-1)
+            else:
+                projected = linear(normed, attention.in_proj_weight, attention.in_proj_bias)
+                query, key, value = projected.chunk(3, dim=-1)
+            q, k, v = (
+                torch.unflatten(part, -1, (attention.num_heads, -1)).transpose(1, 2)
+                for part in (query, key, value)
+            )
+            output = scaled_dot_product_attention(q, k, v)
+        if lower:
+            # In float32 for the class token, so that its terms still sum to its embedding.
+            q, k, v = q.float(), k.float(), v.float()
+            exact = scaled_dot_product_attention(q[:, :, :1], k, v)
+            output = torch.cat([exact, output[:, :, 1:].float()], dim=2)
         keep(layer, q, k, v, output)
-        x = x + block.ls_1(attention.out_proj(output.transpose(1, 2).flatten(2)))
-        mlp = block.ls_2(block.mlp(block.ln_2(x)))
-        mlps.append(mlp[:, 0].clone())
+        flat = output.transpose(1, 2).flatten(2)
+        with multiply:
+            attended = attention.out_proj(flat)
+        if lower:
+            attended = torch.cat([attention.out_proj(flat[:, :1]), attended[:, 1:].float()], dim=1)
+        x = x + block.ls_1(attended)
+        with multiply:
+            mlp = block.ls_2(block.mlp(block.ln_2(x)))
+        mlps.append(mlp[:, 0].clone().float())
         x = x + mlp
     return x[:, 0], inputs, mlps
+
+
+def _multiplying(model: ClipModel) -> AbstractContextManager[object]:
+    """Matrices are multiplied in the model's precision; sums and layer norms stay float32."""
+    if model.precision == "fp32":
+        return nullcontext()
+    kind = torch.bfloat16 if model.precision == "bf16" else torch.float16
+    return torch.autocast(model.device.type, dtype=kind)
+
+
+def precision_error(model: ClipModel, pixels: Tensor) -> float:
+    """Return the largest |embedding - embedding in fp32| over images [B, 3, S, S].
+
+    It is what the model's precision costs; that contributions sum to the embedding holds in any.
+    """
+    exact = decompose(replace(model, precision="fp32"), pixels).embedding
+    return float((decompose(model, pixels).embedding - exact).abs().max())
 
 
 @dataclass(frozen=True, eq=False)

@@ -75,7 +75,7 @@ def contribute(
     coordinates, shares, embeddings = [], [], []
     terms: TermMoments | None = None
     error = 0.0
-    for pixels in _batches(model, files, batch_size):
+    for pixels in batches(model, files, batch_size):
         parts = decompose(model, pixels)
         if not parts.embedding.isfinite().all():
             raise ModelError(f"{model.name}: an embedding is not finite; the weights are damaged")
@@ -113,7 +113,7 @@ def patch_contributions(
     rows, columns = model.architecture.grid
     numbers = len(heads) * (1 + rows * columns) * (model.architecture.d_head + 3)
     batch_size = max(1, min(batch_size, PATCH_NUMBERS // numbers))
-    for pixels in _batches(model, files, batch_size):
+    for pixels in batches(model, files, batch_size):
         yield from decompose_patches(model, pixels, heads).cpu()
 
 
@@ -204,7 +204,13 @@ def merge(shards: Iterable[Contributions], images: int) -> Contributions:
     return whole
 
 
-def _batches(model: ClipModel, files: Sequence[ImageFile], size: int) -> Iterable[Tensor]:
+def batches(model: ClipModel, files: Sequence[ImageFile], size: int) -> Iterable[Tensor]:
+    """Yield preprocessed images [at most size, 3, S, S] in order.
+
+    Raises:
+        GalleryError: if a file cannot be read.
+    """
+
     def load(file: ImageFile) -> Tensor:
         try:
             return model.preprocess(open_image(file))

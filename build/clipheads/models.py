@@ -23,7 +23,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from clipheads.bundle import Architecture, Weights
+from clipheads.bundle import Architecture, Precision, Weights
 from clipheads.errors import ModelError
 from clipheads.open_clip_import import import_open_clip
 
@@ -51,7 +51,7 @@ _OPENAI_CONSTANTS = ("input_resolution", "context_length", "vocab_size")
 
 @dataclass(frozen=True, eq=False)
 class ClipModel:
-    """A CLIP that can be decomposed: frozen, float32, in evaluation mode."""
+    """A CLIP that can be decomposed: frozen, its weights float32, in evaluation mode."""
 
     name: str
     clip: Any
@@ -63,6 +63,9 @@ class ClipModel:
     device: torch.device
     architecture: Architecture
     weights: Weights
+    precision: Precision = "fp32"
+    """Below fp32 the vision transformer multiplies matrices in those numbers; the residual stream,
+    the layer norms and what is computed of the terms stay float32."""
 
 
 class KnownModel(NamedTuple):
@@ -88,7 +91,13 @@ class _Source(NamedTuple):
     folder: Path | None
 
 
-def load_model(name: str, *, checkpoint: Path | None = None, device: str = "auto") -> ClipModel:
+def load_model(
+    name: str,
+    *,
+    checkpoint: Path | None = None,
+    device: str = "auto",
+    precision: Precision = "fp32",
+) -> ClipModel:
     """Load a model with its weights.
 
     Args:
@@ -97,6 +106,7 @@ def load_model(name: str, *, checkpoint: Path | None = None, device: str = "auto
         checkpoint: Local weights instead of a download: a state dict (.pt, .pth, .bin, also
             below "state_dict"), safetensors, or OpenAI's original archive.
         device: `auto` (CUDA, else Apple's MPS, else CPU) or a device of torch.
+        precision: see `ClipModel.precision`.
 
     Raises:
         ModelError: an unknown or unsupported model, a device that is not there, or weights
@@ -132,6 +142,7 @@ def load_model(name: str, *, checkpoint: Path | None = None, device: str = "auto
         device=target,
         architecture=_architecture(clip),
         weights=Weights(source=origin, sha256=_sha256(path)),
+        precision=precision,
     )
 
 

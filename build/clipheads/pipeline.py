@@ -28,16 +28,24 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
-from clipheads.bundle import GalleryManifest, ModelRecord, Record, SkippedImage, Term
+from clipheads.bundle import (
+    GalleryManifest,
+    ModelRecord,
+    Precision,
+    Record,
+    SkippedImage,
+    Term,
+)
 from clipheads.covariance import TermMoments, split_terms
 from clipheads.data_files import data_file
-from clipheads.decompose import head_basis
+from clipheads.decompose import head_basis, precision_error
 from clipheads.descriptions import Description, pool_record, read_contrasts, read_descriptions
 from clipheads.errors import AtlasError, ModelError
 from clipheads.export import export_projections, save_tensors
 from clipheads.gallery import write_gallery
 from clipheads.gallery_files import GalleryFile, gallery_title, list_gallery
 from clipheads.gallery_pass import (
+    batches,
     contribute,
     load_contributions,
     merge,
@@ -78,6 +86,8 @@ LAST_LAYERS = 4
 SHARD_IMAGES = 256
 SHARD_TEXTS = 512
 SHARD_MAPPED_IMAGES = 64
+PRECISION_IMAGES = 32
+"""On so many images the error of a lower precision is measured."""
 
 # Raised when a stage would give other output for the same input.
 VERSIONS = {
@@ -117,6 +127,7 @@ def build_model(
     checkpoint: Path | None = None,
     layers: Layers = "all",
     device: str = "auto",
+    precision: Precision = "fp32",
     descriptions: Path | None = None,
     topics: Path | None = None,
     contrasts: Path | None = None,
@@ -133,6 +144,7 @@ def build_model(
         checkpoint: local weights for a model given by name.
         layers: whether heads of all layers get a page, or those of the last four.
         device: `auto`, or a device of torch.
+        precision: of the vision transformer's products of matrices; its error is recorded.
         descriptions: pool of texts for TEXTSPAN; ours if None.
         topics: texts of the heat maps that every head gets; ours if None.
         contrasts: pairs of texts to be set against each other; ours if None.
@@ -150,7 +162,7 @@ def build_model(
     topic_texts = read_descriptions(topics or data_file("topics.csv"), progress.note)
     contrast_texts = read_contrasts(contrasts or data_file("contrasts.csv"))
     ensure_writable(atlas)
-    model = load_model(name, checkpoint=checkpoint, device=device)
+    model = load_model(name, checkpoint=checkpoint, device=device, precision=precision)
     folder = atlas / folder_name(model.name)
     ensure_writable(folder)
 
@@ -389,8 +401,9 @@ class _Build:
             found = merge((load_contributions(path) for path in every()), len(paths))
         with self._output("basis.safetensors") as path:
             save_tensors(path, {"basis": self._basis()})
+        error = torch.tensor(self._precision_error())
         with self._output("statistics.safetensors") as path:
-            save_tensors(path, statistics(found))
+            save_tensors(path, statistics(found) | {"precision_error": error})
         with self._output("coordinates.safetensors") as path:
             save_tensors(
                 path,
@@ -401,6 +414,13 @@ class _Build:
                 },
             )
         remove_shards(self.folder, "contributions")
+
+    def _precision_error(self) -> float:
+        if self.model.precision == "fp32":
+            return 0.0
+        paths = [file.path for file in self.files[:PRECISION_IMAGES]]
+        (pixels,) = batches(self.model, paths, PRECISION_IMAGES)
+        return precision_error(self.model, pixels)
 
     def _texts(self, stage: str, texts: list[str], key: str) -> None:
         parts = _split(texts, SHARD_TEXTS)
@@ -526,6 +546,8 @@ class _Build:
             heads=[head_summary(head) for head in heads],
             terms=_terms(terms, *shape),
             reconstruction_error=float(tensors["reconstruction_error"]),
+            precision=self.model.precision,
+            precision_error=float(tensors["precision_error"]),
             properties=property_records(
                 [head.label for head in heads],
                 self.heads,
@@ -576,6 +598,7 @@ def _fingerprint(model: ClipModel) -> str:
         model.architecture.model_dump(mode="json"),
         hashlib.sha256(pixels.numpy().tobytes()).hexdigest(),
         tokens.tolist(),
+        model.precision,
     )
 
 

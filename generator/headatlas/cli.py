@@ -42,6 +42,14 @@ class Layers(StrEnum):
     LAST4 = "last4"
 
 
+class Precision(StrEnum):
+    """The numbers in which matrices are multiplied."""
+
+    FP32 = "fp32"
+    BF16 = "bf16"
+    FP16 = "fp16"
+
+
 class Labeler(StrEnum):
     """Who names the heads."""
 
@@ -131,6 +139,9 @@ def build(
     ] = None,
     layers: Annotated[Layers, typer.Option(help="Layers whose heads get a page.")] = Layers.ALL,
     device: DeviceOption = "auto",
+    precision: Annotated[
+        Precision, typer.Option(help="Of products of matrices; the error is recorded.")
+    ] = Precision.FP32,
     descriptions: Annotated[
         Path | None, typer.Option(help="Own pool of texts: .csv (text,property) or .txt.")
     ] = None,
@@ -163,6 +174,7 @@ def build(
             checkpoint=checkpoint,
             layers=layers,
             device=device,
+            precision=precision.value,
             descriptions=descriptions,
             topics=topics,
             contrasts=contrasts,

@@ -1,0 +1,61 @@
+"""Labels from a file: what it says, what it leaves out, and what is wrong with it."""
+
+from pathlib import Path
+
+import pytest
+
+from clipheads.descriptions import Description
+from clipheads.errors import AtlasError
+from clipheads.imported_labels import name_heads_from_file
+
+HEADS = {
+    "L0.H0": [Description("red", "colours"), Description("a cat", "animals")],
+    "L0.H1": [Description("a dog", "animals")],
+    "L1.H0": [],
+}
+CSV = "head,label,reason\nL0.H0,Colour,I looked\nL1.H0,,nothing to see\n"
+
+
+def test_a_csv_gives_labels_and_reasons_and_the_rest_is_unlabelled(tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_text(CSV)
+
+    named = name_heads_from_file(HEADS, tmp_path / "mine.csv")
+
+    assert [label.text for label in named.labels.values()] == ["Colour", None, None]
+    assert list(named.labels) == list(HEADS)
+    assert named.labels["L0.H0"].reason == "I looked"
+    assert named.labels["L0.H1"].reason == "mine.csv does not name this head."
+    assert named.labels["L1.H0"].reason == "nothing to see"
+    assert named.matching == {"L0.H0": [True, False], "L0.H1": [False], "L1.H0": []}
+    assert named.labeller.kind == "imported"
+    assert "mine.csv" in named.labeller.method
+
+
+def test_a_json_says_the_same(tmp_path: Path) -> None:
+    (tmp_path / "mine.json").write_text('{"L0.H0": "Colour", "L1.H0": null}')
+
+    named = name_heads_from_file(HEADS, tmp_path / "mine.json")
+
+    assert [label.text for label in named.labels.values()] == ["Colour", None, None]
+
+
+BAD = {
+    "absent": ("x.csv", None, "no such file; labels are a .csv"),
+    "columns": ("x.csv", "name,label\nL0.H0,a\n", "no columns head and label"),
+    "unknown head": ("x.csv", "head,label\nL9.H0,a\n", "line 2: no head 'L9.H0'"),
+    "twice": ("x.csv", "head,label\nL0.H0,a\nL0.H0,b\n", "line 3: L0.H0 is labelled twice"),
+    "twice in json": ("x.json", '{"L0.H0": "a", "L0.H0": "b"}', "L0.H0 is labelled twice"),
+    "no json": ("x.json", "{", "no valid JSON"),
+    "list": ("x.json", '["L0.H0"]', "not a map from heads to labels"),
+    "number": ("x.json", '{"L0.H0": 3}', "not a map from heads to labels"),
+}
+
+
+@pytest.mark.parametrize(("name", "text", "line"), BAD.values(), ids=BAD)
+def test_a_bad_file_is_one_line(tmp_path: Path, name: str, text: str | None, line: str) -> None:
+    if text is not None:
+        (tmp_path / name).write_text(text)
+    with pytest.raises(AtlasError, match=line) as caught:
+        name_heads_from_file(HEADS, tmp_path / name)
+    assert str(caught.value).startswith(str(tmp_path / name))
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,137 @@
+"""A finished bundle takes other labels without its model, as if it had been built with them."""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from checkpoints import tiny_config, write_local_dir
+from PIL import Image
+
+from clipheads.bundle import Label, Labeller
+from clipheads.descriptions import Description
+from clipheads.errors import AtlasError
+from clipheads.imported_labels import name_heads_from_file
+from clipheads.labels import NamedHeads, NameHeads, name_heads
+from clipheads.pipeline import BuildReport, build_model
+from clipheads.relabel import bundle_folders, head_descriptions, relabel
+
+
+def build(inputs: Path, atlas: Path, labeller: NameHeads = name_heads) -> BuildReport:
+    return build_model(
+        f"local-dir:{inputs / 'tiny'}",
+        gallery=inputs / "photos",
+        atlas=atlas,
+        descriptions=inputs / "pool.csv",
+        device="cpu",
+        name_heads=labeller,
+    )
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("inputs")
+    write_local_dir(folder / "tiny", tiny_config())
+    (folder / "photos").mkdir()
+    rng = np.random.default_rng(0)
+    for index in range(10):
+        pixels = rng.integers(0, 255, (40, 40, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / "photos" / f"{index}.png")
+    (folder / "pool.csv").write_text(
+        "text,property\na cat,animals\na dog,animals\nred,colours\nblue,colours\n"
+    )
+    (folder / "labels.csv").write_text(
+        "head,label,reason\nL2.H1,Colour,I looked\nL2.H0,colours,\nL1.H0,,\n"
+    )
+    return folder
+
+
+@pytest.fixture
+def atlas(inputs: Path, tmp_path: Path) -> Path:
+    build(inputs, tmp_path / "atlas")
+    return tmp_path / "atlas"
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != "stages.json"
+    }
+
+
+def test_a_relabelled_bundle_is_the_one_that_a_build_with_that_labeller_makes(
+    inputs: Path, atlas: Path, tmp_path: Path
+) -> None:
+    from_file = partial(name_heads_from_file, file=inputs / "labels.csv")
+    built = build(inputs, tmp_path / "other", from_file)
+
+    assert relabel(atlas / "tiny", from_file) == "built"
+
+    assert files_of(atlas / "tiny") == files_of(built.folder)
+    assert relabel(atlas / "tiny", from_file) == "unchanged"
+
+
+def test_the_next_build_gives_the_labels_of_its_own_labeller(inputs: Path, atlas: Path) -> None:
+    before = files_of(atlas)
+    relabel(atlas / "tiny", partial(name_heads_from_file, file=inputs / "labels.csv"))
+    assert files_of(atlas) != before
+
+    report = build(inputs, atlas)
+
+    assert report.stages["records"] == "built"
+    assert files_of(atlas) == before
+
+
+def test_a_labeller_that_fails_leaves_the_bundle_as_it_was(atlas: Path) -> None:
+    before = files_of(atlas)
+
+    def fails(_heads: Mapping[str, Sequence[Description]]) -> NamedHeads:
+        raise AtlasError("no key")
+
+    with pytest.raises(AtlasError, match="no key"):
+        relabel(atlas / "tiny", fails)
+
+    assert files_of(atlas) == before
+
+
+def test_the_labeller_sees_the_descriptions_of_every_head(atlas: Path) -> None:
+    seen: dict[str, list[Description]] = {}
+
+    def look(heads: Mapping[str, Sequence[Description]]) -> NamedHeads:
+        seen.update({head: list(described) for head, described in heads.items()})
+        blank = Label(text=None, confidence=None, reason="Not asked.")
+        return NamedHeads(
+            dict.fromkeys(heads, blank),
+            {head: [False] * len(described) for head, described in heads.items()},
+            Labeller(kind="imported", method="None."),
+        )
+
+    relabel(atlas / "tiny", look)
+
+    assert list(seen) == [f"L{layer}.H{head}" for layer in range(3) for head in range(2)]
+    assert seen == head_descriptions(atlas / "tiny")
+    assert {one.property for described in seen.values() for one in described} == {
+        "animals",
+        "colours",
+    }
+
+
+def test_what_is_not_there_is_one_line(inputs: Path, atlas: Path, tmp_path: Path) -> None:
+    assert bundle_folders(atlas, []) == bundle_folders(atlas, ["tiny"]) == [atlas / "tiny"]
+    with pytest.raises(AtlasError, match=r"no bundle of 'tinny'; there are tiny"):
+        bundle_folders(atlas, ["tinny"])
+    with pytest.raises(AtlasError, match="no finished bundle there; run `head-atlas build` first"):
+        bundle_folders(tmp_path / "nowhere", [])
+    broken = tmp_path / "broken"
+    shutil.copytree(atlas, broken)
+    (broken / "tiny" / "heads" / "L0.H1.json").write_text("{")
+    with pytest.raises(AtlasError, match=r"L0\.H1\.json: cannot be read; run `head-atlas build`"):
+        relabel(broken / "tiny", name_heads)
+    (broken / "gallery" / "manifest.json").write_text(
+        (atlas / "gallery" / "manifest.json").read_text().replace('"sha256": "', '"sha256": "0')
+    )
+    with pytest.raises(AtlasError, match="built over another gallery"):
+        relabel(broken / "tiny", name_heads)
