@@ -6,6 +6,11 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
+
+from clipheads.errors import AtlasError
+from clipheads.models import PAPER_MODELS
+from headatlas import cli
 
 COMMANDS = (
     "demo",
@@ -157,3 +162,34 @@ def test_a_broken_image_is_skipped_named_and_counted_and_a_second_run_does_nothi
     assert "1 skipped, 3 images read" in first.stdout
     assert "nothing to do" in second.stdout
     assert "\x1b" not in first.stdout  # plain in a pipe
+
+
+def test_paper_builds_the_six_models_in_turn(monkeypatch: pytest.MonkeyPatch, photos: Path) -> None:
+    built: list[str] = []
+    monkeypatch.setattr(cli, "_build_model", lambda name, **_options: built.append(name))
+
+    result = CliRunner().invoke(cli.app, ["build", "--paper", "--gallery", str(photos)])
+
+    assert result.exit_code == 0, result.output
+    assert built == list(PAPER_MODELS)
+    assert len(set(built)) == 6
+
+
+WRONG_OPTIONS = {
+    "no model": (["build"], "give either --model"),
+    "both": (["build", "--paper", "--model", "x"], "give either --model"),
+    "checkpoint": (["build", "--paper", "--checkpoint", "x.pt"], "--checkpoint goes with one"),
+    "labels": (["build", "--paper", "--labels", "x.csv"], "--labels goes with one"),
+    "label model": (["build", "--model", "x", "--label-model", "y"], "go with --labeler openai"),
+}
+
+
+@pytest.mark.parametrize(("words", "line"), WRONG_OPTIONS.values(), ids=WRONG_OPTIONS)
+def test_options_that_do_not_go_together_are_one_line(
+    photos: Path, words: list[str], line: str
+) -> None:
+    result = CliRunner().invoke(cli.app, [*words, "--gallery", str(photos)])
+
+    assert isinstance(result.exception, AtlasError)
+    assert line in str(result.exception)
+    assert "\n" not in str(result.exception)
