@@ -15,6 +15,7 @@ from headatlas.pages import (
     build_pages,
     check_links,
     gallery_files,
+    model_views,
 )
 
 
@@ -26,7 +27,7 @@ def atlas(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def pages(atlas):
-    return build_pages(atlas)
+    return build_pages(atlas, model_views(atlas), {})
 
 
 def other_files(atlas, pages):
@@ -92,7 +93,7 @@ def test_heads_form_one_chain_and_columns_of_layers(pages):
 
 def test_a_large_gallery_is_listed_on_several_leaves(atlas, monkeypatch):
     monkeypatch.setattr("headatlas.pages.LEAF", 4)
-    pages = build_pages(atlas)
+    pages = build_pages(atlas, model_views(atlas), {})
     check_links(pages, other_files(atlas, pages))
     leaves = [
         page

@@ -8,7 +8,7 @@ import pytest
 from synthetic_bundle import write_bundle
 
 from headatlas.atlas_reader import read_atlas
-from headatlas.pages import HeadContent, build_pages
+from headatlas.pages import HeadContent, build_pages, model_views
 from headatlas.render import POLICY, decimal, ordinal, percent, plural, render, significant
 
 BASE = "https://example.org/atlas/"
@@ -16,7 +16,8 @@ BASE = "https://example.org/atlas/"
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
-    return build_pages(read_atlas(write_bundle(tmp_path_factory.mktemp("render"), images=6)))
+    atlas = read_atlas(write_bundle(tmp_path_factory.mktemp("render"), images=6))
+    return build_pages(atlas, model_views(atlas), {})
 
 
 @pytest.fixture(scope="module")

@@ -34,6 +34,18 @@ FORMAT = 1
 """Version of the bundle; a generator refuses any other."""
 
 
+RESERVED_NAMES = (
+    "assets",
+    "compare",
+    "gallery",
+    "ground-truth",
+    "methods",
+    "published-labels",
+    "recomputing-table-1",
+    "search",
+)
+"""Addresses at the site's root that are taken: no model can have one of these names."""
+
 Precision = Literal["fp32", "bf16", "fp16"]
 """The numbers in which a vision transformer multiplies matrices."""
 

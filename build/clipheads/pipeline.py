@@ -29,6 +29,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from clipheads.bundle import (
+    RESERVED_NAMES,
     GalleryManifest,
     ModelRecord,
     Precision,
@@ -202,7 +203,7 @@ def folder_name(model: str) -> str:
         ModelError: if another folder of the atlas needs that name.
     """
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", model).lstrip(".-")
-    if name in {"", "gallery", "assets", "methods"}:
+    if name in {"", *RESERVED_NAMES}:
         raise ModelError(f"a model cannot be called {model!r}: the atlas needs that address")
     return name
 

@@ -14,6 +14,7 @@ from safetensors.numpy import load_file
 
 from clipheads.bundle import (
     FORMAT,
+    RESERVED_NAMES,
     GalleryManifest,
     HeadRecord,
     HeatMap,
@@ -23,9 +24,6 @@ from clipheads.bundle import (
 )
 from clipheads.errors import BundleError
 from clipheads.progress import Progress, Silent
-
-RESERVED = ("assets", "gallery", "methods")
-"""Folders at the site's root that no model can have as its name."""
 
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 
@@ -139,10 +137,10 @@ def _read_model(folder: Path, gallery: GalleryManifest) -> ModelBundle | str:
         raise BundleError(
             f"{folder}: holds the model {record.name}; a bundle's folder bears its model's name"
         )
-    if record.name in RESERVED or not re.fullmatch(r"[\w][\w.+-]*", record.name):
+    if record.name in RESERVED_NAMES or not re.fullmatch(r"[\w][\w.+-]*", record.name):
         raise BundleError(
             f"{folder}: a model cannot be called {record.name!r}, because its name becomes an "
-            f"address (letters, digits, and -_.+; not {', '.join(RESERVED)})"
+            f"address (letters, digits, and -_.+; not {', '.join(RESERVED_NAMES)})"
         )
     if record.gallery_sha256 != gallery.sha256:
         return (

@@ -43,6 +43,30 @@ def cite(record: ModelRecord, what: str, address: str) -> Citation:
     return Citation(plain=plain, bibtex=bibtex, address=address)
 
 
+def cite_published(model: str, what: str, address: str) -> Citation:
+    """Cite a page that shows what the paper's authors published for a model."""
+    where = address if "://" in address else f"path {address} of this site"
+    return Citation(
+        plain=(
+            f"{what[0].upper() + what[1:]} of {model}: label published with A. Madasu,"
+            " Y. Gandelsman, V. Lal and P. Howard, Quantifying and Enabling the Interpretability of"
+            f" CLIP-like Models (2024), arXiv:2409.06579. CLIP Head Atlas, {where}"
+        ),
+        bibtex=(
+            "@misc{madasu2024quantifying,\n"
+            "  title = {Quantifying and Enabling the Interpretability of {CLIP}-like Models},\n"
+            "  author = {Madasu, Avinash and Gandelsman, Yossi and Lal, Vasudev and Howard,"
+            " Phillip},\n"
+            "  year = {2024},\n"
+            "  eprint = {2409.06579},\n"
+            "  archiveprefix = {arXiv},\n"
+            f"  note = {{{_escape(what)} of {_escape(model)}; CLIP Head Atlas, {_escape(where)}}}\n"
+            "}"
+        ),
+        address=address,
+    )
+
+
 def _escape(text: str) -> str:
     """Escape what LaTeX would read as markup."""
     return re.sub(r"([&%$#_{}])", r"\\\1", text.replace("\\", ""))

@@ -1,10 +1,11 @@
 """Every page of the site as a value, complete before a byte is rendered.
 
 Paths are from the site's root. They are promises: `<model>/L11.H7/`, `<model>/images/<id>/`,
-`<model>/properties/<slug>/`, `<model>/contrasts/<slug>/`, `<model>/`, `methods/`.
+`<model>/properties/<slug>/`, `<model>/contrasts/<slug>/`, `<model>/`, `methods/`; and those
+of `published`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +37,9 @@ from .palette import COLOURS, assign
 
 HOME = Link("index.html")
 METHODS = Link("methods/index.html")
+COMPARE = Link("compare/index.html")
+TABLE_1 = Link("recomputing-table-1/index.html")
+PUBLISHED_LABELS = Link("published-labels/index.html")
 NOT_FOUND = "404.html"
 LEAF = 600
 """Images on one leaf of a model's list of images; more would make the page too heavy."""
@@ -237,6 +241,8 @@ class HeadContent:
     earlier: HeadView | None
     """The head of the same number in the layer before."""
     later: HeadView | None
+    published: str | None
+    """The label that the paper's authors published for this head."""
     citation: Citation
 
 
@@ -327,19 +333,35 @@ def head_json(head: HeadView) -> Link:
     return Link(head.page.path.replace("index.html", "head.json"))
 
 
-def build_pages(atlas: Atlas, base_url: str | None = None) -> list[Page]:
-    """All pages of the site, in a fixed order; `base_url` only goes into citations."""
+def model_views(atlas: Atlas) -> tuple[ModelView, ...]:
+    """What the pages of each built model share."""
     numbers = assign(
         bearer.slug
         for model in atlas.models
         for bearer in model.record.properties
         for _ in bearer.heads
     )
-    models = tuple(_view(model, atlas.gallery, numbers) for model in atlas.models)
+    return tuple(_view(model, atlas.gallery, numbers) for model in atlas.models)
+
+
+def build_pages(
+    atlas: Atlas,
+    models: tuple[ModelView, ...],
+    published: Mapping[str, Mapping[str, str]],
+    base_url: str | None = None,
+) -> list[Page]:
+    """All pages of the built models, in a fixed order.
+
+    Args:
+        atlas: what was read.
+        models: its `model_views`.
+        published: labels published elsewhere, by model and head.
+        base_url: only goes into citations.
+    """
     pages = [_home(models, atlas.gallery), _methods(models), _not_found(models)]
     for model in models:
         pages.append(_model_page(model, atlas.gallery, base_url))
-        pages += _head_pages(model, base_url)
+        pages += _head_pages(model, published.get(model.record.name, {}), base_url)
         pages += _property_pages(model, base_url)
         pages += _contrast_pages(model, base_url)
         pages += _image_pages(model, atlas.gallery)
@@ -448,7 +470,7 @@ def _home(models: tuple[ModelView, ...], gallery: GalleryManifest) -> Page:
             pictures=tuple(list(models[0].pictures.values())[:12]),
             credits=tuple((credit, licence, n) for (credit, licence), n in ranked),
         ),
-        anchors=frozenset({"read", "models", "gallery"}),
+        anchors=frozenset({"read", "models", "published", "gallery"}),
         picture=example.strongest[0].full if example.strongest else None,
     )
 
@@ -522,7 +544,7 @@ def _model_page(model: ModelView, gallery: GalleryManifest, base_url: str | None
     )
 
 
-def _head_pages(model: ModelView, base_url: str | None) -> list[Page]:
+def _head_pages(model: ModelView, published: Mapping[str, str], base_url: str | None) -> list[Page]:
     at = {(head.summary.layer, head.summary.head): head for head in model.heads}
     ranked = sorted(model.heads, key=lambda head: -head.summary.variance_share)
     rank = {head.summary.id: place for place, head in enumerate(ranked, start=1)}
@@ -556,6 +578,7 @@ def _head_pages(model: ModelView, base_url: str | None) -> list[Page]:
             following=model.heads[place + 1] if place + 1 < len(model.heads) else None,
             earlier=at.get((record.layer - 1, record.head)),
             later=at.get((record.layer + 1, record.head)),
+            published=published.get(record.id),
             citation=cite(
                 model.record,
                 f"head {record.id}" + (f" ({label})" if label else ""),

@@ -10,7 +10,16 @@ from clipheads.errors import AtlasError
 
 from .heatmap_png import heatmap_uri, peak, place
 from .links import Link, address, relative
-from .pages import HOME, METHODS, METHODS_ANCHORS, NOT_FOUND, Page
+from .pages import (
+    COMPARE,
+    HOME,
+    METHODS,
+    METHODS_ANCHORS,
+    NOT_FOUND,
+    PUBLISHED_LABELS,
+    TABLE_1,
+    Page,
+)
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -97,6 +106,9 @@ def environment() -> Environment:
         "home": HOME,
         "models": Link(HOME.path, "models"),
         "methods": METHODS,
+        "compare": COMPARE,
+        "table_1": TABLE_1,
+        "published_labels": PUBLISHED_LABELS,
         "method": {anchor: Link(METHODS.path, anchor) for anchor in METHODS_ANCHORS},
     }
     return made

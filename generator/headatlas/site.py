@@ -7,14 +7,24 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from xml.sax.saxutils import escape
 
+from clipheads.audit import read_published
 from clipheads.errors import AtlasError
 from clipheads.progress import Progress, Silent
 
 from .atlas_reader import Atlas, read_atlas
 from .links import address
 from .output import Output
-from .pages import NOT_FOUND, HeadContent, Page, build_pages, check_links, gallery_files
+from .pages import (
+    NOT_FOUND,
+    HeadContent,
+    Page,
+    build_pages,
+    check_links,
+    gallery_files,
+    model_views,
+)
 from .palette import stylesheet
+from .published import PublishedHeadContent, published_json, published_pages
 from .render import render, templates_folder
 from .thumbnails import SIDE, thumbnail
 
@@ -52,9 +62,16 @@ def generate_site(
             )
         base_url = base_url.rstrip("/") + "/"
     read = read_atlas(atlas, progress)
-    pages = build_pages(read, base_url)
+    models = model_views(read)
+    facts = read_published()
+    labels = {row.model: row.labels for row in facts.models}
+    pages = build_pages(read, models, labels, base_url) + published_pages(facts, models, base_url)
     static = sorted(path for path in (templates_folder() / "static").iterdir() if path.is_file())
-    jsons = [page.content.json.path for page in pages if isinstance(page.content, HeadContent)]
+    jsons = [
+        page.content.json.path
+        for page in pages
+        if isinstance(page.content, HeadContent | PublishedHeadContent)
+    ]
     check_links(pages, gallery_files(read.gallery) + jsons)
 
     output = Output(out, base_url)
@@ -68,7 +85,9 @@ def generate_site(
         for page in pages:
             output.write(page.path, render(page, base_url).encode())
             if isinstance(page.content, HeadContent):
-                output.write(page.content.json.path, _head_json(page.content, base_url))
+                output.write(page.content.json.path, _json(_head_json(page.content, base_url)))
+            elif isinstance(page.content, PublishedHeadContent):
+                output.write(page.content.json.path, _json(published_json(page.content, base_url)))
             advance(1)
     if base_url is not None:
         output.write("sitemap.xml", _sitemap(pages, base_url))
@@ -91,9 +110,9 @@ def _write_gallery(atlas: Atlas, output: Output, progress: Progress) -> None:
             advance(1)
 
 
-def _head_json(content: HeadContent, base_url: str | None) -> bytes:
+def _head_json(content: HeadContent, base_url: str | None) -> dict[str, object]:
     """The head's record, with its model and its address."""
-    record = {
+    return {
         "model": content.model.record.name,
         "url": address(base_url, content.head.page.path),
         "weights_sha256": content.model.record.weights.sha256,
@@ -101,6 +120,9 @@ def _head_json(content: HeadContent, base_url: str | None) -> bytes:
         "version": content.model.record.version,
         **content.record.model_dump(mode="json"),
     }
+
+
+def _json(record: dict[str, object]) -> bytes:
     return (json.dumps(record, ensure_ascii=False, indent=1) + "\n").encode()
 
 

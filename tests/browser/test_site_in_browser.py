@@ -14,6 +14,11 @@ PAGES = {
     "images": "demo-clip/images/index.html",
     "contrast": "demo-clip/contrasts/boat-house/index.html",
     "contrasts": "demo-clip/contrasts/index.html",
+    "compare": "compare/index.html",
+    "table 1": "recomputing-table-1/index.html",
+    "published labels": "published-labels/index.html",
+    "published model": "ViT-B-16_openai/index.html",
+    "published head": "ViT-L-14_laion2b_s32b_b82k/L23.H15/index.html",
 }
 
 
