@@ -143,6 +143,9 @@ def test_the_compare_page_shows_computed_and_printed_scores(tmp_path: Path) -> N
         assert f"{row.entanglement:.3f}" in page
         assert f"{row.association:.3f}" in page
     assert "computed here" in page
+    built = (tmp_path / "site" / BUILT / "index.html").read_text()
+    assert "labelled 48 heads of this model" in built
+    assert "heads of this model" not in (tmp_path / "site" / "demo-clip" / "index.html").read_text()
     # The paper's definition, counted from the published labels.
     for count in ("29 of 48", "25 of 48", "22 of 48", "39 of 64", "41 of 64"):
         assert count in table1

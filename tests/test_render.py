@@ -5,7 +5,7 @@ from functools import partial
 
 import html5lib
 import pytest
-from synthetic_bundle import write_bundle
+from synthetic_bundle import edit_json, write_bundle
 
 from headatlas.atlas_reader import read_atlas
 from headatlas.pages import HeadContent, build_pages, model_views
@@ -133,3 +133,15 @@ def test_the_page_for_missing_pages_links_from_the_root_of_the_site(pages):
 )
 def test_numbers_as_they_are_shown(shown, expected):
     assert shown == expected
+
+
+def test_a_lower_precision_and_its_error_are_said_on_the_models_page(tmp_path):
+    folder = write_bundle(tmp_path / "atlas", images=6)
+    model_file = folder / "demo-clip" / "model.json"
+    edit_json(model_file, precision="bf16", precision_error=0.0021)
+    atlas = read_atlas(folder)
+    pages = build_pages(atlas, model_views(atlas), {})
+    html = render(next(page for page in pages if page.path == "demo-clip/index.html"))
+
+    assert "multiplied in bf16" in html
+    assert "0.0021" in html

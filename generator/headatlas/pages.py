@@ -209,6 +209,8 @@ class ModelContent:
     input: Term
     layers: tuple[LayerTerms, ...]
     unlabelled: int
+    published: int
+    """Heads of this model whose label the paper's authors published."""
     citation: Citation
 
 
@@ -360,8 +362,9 @@ def build_pages(
     """
     pages = [_home(models, atlas.gallery), _methods(models), _not_found(models)]
     for model in models:
-        pages.append(_model_page(model, atlas.gallery, base_url))
-        pages += _head_pages(model, published.get(model.record.name, {}), base_url)
+        told = published.get(model.record.name, {})
+        pages.append(_model_page(model, atlas.gallery, len(told), base_url))
+        pages += _head_pages(model, told, base_url)
         pages += _property_pages(model, base_url)
         pages += _contrast_pages(model, base_url)
         pages += _image_pages(model, atlas.gallery)
@@ -518,7 +521,9 @@ def _not_found(models: tuple[ModelView, ...]) -> Page:
     )
 
 
-def _model_page(model: ModelView, gallery: GalleryManifest, base_url: str | None) -> Page:
+def _model_page(
+    model: ModelView, gallery: GalleryManifest, published: int, base_url: str | None
+) -> Page:
     record = model.record
     by_layer: dict[tuple[str, int | None], Term] = {(t.kind, t.layer): t for t in record.terms}
     shape = record.architecture
@@ -537,6 +542,7 @@ def _model_page(model: ModelView, gallery: GalleryManifest, base_url: str | None
                 for layer in reversed(range(shape.layers))
             ),
             unlabelled=sum(head.summary.label is None for head in model.heads),
+            published=published,
             citation=cite(record, "heads", address(base_url, model.page.path)),
         ),
         trail=(Crumb("Atlas", HOME),),
