@@ -56,8 +56,9 @@ def test_vit_b_32_from_a_checkpoint_file_over_photographs(tmp_path: Path) -> Non
     checked = head_atlas("check", site)
     assert checked.returncode == 0, checked.stdout
 
-    record = json.loads((atlas / "ViT-B-32_datacomp_m_s128m_b4k" / "model.json").read_text())
-    pages = sorted(path.parent.name for path in site.glob("*/L*.H*/index.html"))
+    name = "ViT-B-32_datacomp_m_s128m_b4k"
+    record = json.loads((atlas / name / "model.json").read_text())
+    pages = sorted(path.parent.name for path in site.glob(f"{name}/L*.H*/index.html"))
     assert photos >= 8
     assert record["gallery_images"] == photos
     assert len(record["heads"]) == len(pages) == 144
