@@ -115,6 +115,16 @@ def test_broken_files_are_skipped_with_file_and_reason(tmp_path: Path) -> None:
     assert not any(str(tmp_path) in reason for reason in reasons.values())
 
 
+def test_the_content_counts_not_the_name(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8), RED).save(tmp_path / "a.png")
+    (tmp_path / "a.png").rename(tmp_path / "a.jpg")
+    assert np.asarray(open_image(tmp_path / "a.jpg"))[0, 0].tolist() == list(RED)
+    Image.new("RGB", (8, 8), RED).save(tmp_path / "b.eps")
+    (tmp_path / "b.eps").rename(tmp_path / "b.png")
+    with pytest.raises(GalleryError, match="a program and is not run"):
+        open_image(tmp_path / "b.png")
+
+
 def test_what_is_shown_is_small_and_says_its_size(tmp_path: Path) -> None:
     folder = tmp_path / "photos"
     folder.mkdir()

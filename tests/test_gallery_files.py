@@ -136,6 +136,112 @@ def test_names_that_climb_out_of_a_shard_write_nothing_outside(
     assert not list(tmp_path.rglob("evil.png"))
 
 
+def test_a_manifest_may_point_elsewhere_but_nothing_is_written_there(
+    tmp_path: Path, photos: Path
+) -> None:
+    manifest = tmp_path / "deep" / "m.csv"
+    manifest.parent.mkdir()
+    secret = tmp_path / "secret"
+    secret.write_text("a text, not an image")
+    manifest.write_text("file\n../photos/ant.png\n../secret\n")
+    before = set(tmp_path.rglob("*"))
+    files, _ = list_gallery(manifest)
+
+    shown = write_gallery(files, tmp_path / "out", title="Test")
+
+    assert [image.id for image in shown.images] == ["photos-ant"]
+    assert [(one.file, "not an image" in one.reason) for one in shown.skipped] == [
+        ("../secret", True)
+    ]
+    new = set(tmp_path.rglob("*")) - before
+    out = tmp_path / "out"
+    assert new == {out, out / "manifest.json", out / "photos-ant.webp"}
+
+
+def test_text_that_json_cannot_hold_or_a_file_cannot_be_named_stops_nothing(
+    tmp_path: Path, photos: Path
+) -> None:
+    manifest = tmp_path / "m.jsonl"
+    rows = [
+        {"file": "photos/ant.png", "title": "one\u2028ant"},
+        {"file": "photos/bee.png", "title": "half a pair \ud800"},
+        {"file": "\ud800.png"},
+        {"file": "x" * 5000},
+    ]
+    lines = [json.dumps(rows[0], ensure_ascii=False), *map(json.dumps, rows[1:])]
+    manifest.write_text("\r\n".join(lines), encoding="utf-8", newline="")
+    files, absent = list_gallery(manifest)
+
+    shown = write_gallery(files, tmp_path / "out", title="Test", skipped=absent)
+
+    assert [image.title for image in shown.images] == ["one\u2028ant", "half a pair ?"]
+    assert [one.file for one in shown.skipped] == ["?.png", "x" * 5000]
+
+
+def test_names_in_any_script_get_ids_of_their_own(tmp_path: Path, photos: Path) -> None:
+    data = images_of(photos)["ant.png"]
+    shard = pack(tmp_path / "s.tar", {"猫.png": data, "犬.png": data, "caf\u00e9.png": data})
+    files, _ = list_gallery(shard)
+    assert [file.title for file in files] == ["猫", "犬", "Caf\u00e9"]
+    assert len({file.id for file in files}) == 3
+    assert all(file.id.isascii() for file in files)
+
+
+@pytest.mark.parametrize("damage", ["header overwritten", "cut in a header", "cut in an image"])
+def test_a_damaged_shard_is_refused_not_read_in_part(
+    tmp_path: Path, photos: Path, damage: str
+) -> None:
+    shard = pack(tmp_path / "s.tar", images_of(photos))
+    with tarfile.open(shard) as tar:
+        last = tar.getmembers()[-1]
+    data = bytearray(shard.read_bytes())
+    if damage == "header overwritten":
+        data[last.offset : last.offset_data] = b"\xff" * tarfile.BLOCKSIZE
+    elif damage == "cut in a header":
+        del data[last.offset + 100 :]
+    else:
+        del data[last.offset_data + 100 :]
+    shard.write_bytes(data)
+    with pytest.raises(GalleryError, match=r"s\.tar: (damaged at byte|cannot be read)"):
+        list_gallery(shard)
+
+
+def test_links_in_a_shard_are_named_and_lead_nowhere(tmp_path: Path, photos: Path) -> None:
+    shard = pack(tmp_path / "s.tar", {"ant.png": images_of(photos)["ant.png"]})
+    with tarfile.open(shard, "a") as tar:
+        for name, kind in (("soft.png", tarfile.SYMTYPE), ("hard.png", tarfile.LNKTYPE)):
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.linkname = kind, str(photos / "bee.png")
+            tar.addfile(entry)
+    files, absent = list_gallery(shard)
+    assert [file.file for file in files] == ["ant.png"]
+    assert [(one.file, one.reason.split()[1]) for one in absent] == [
+        ("soft.png", "link"),
+        ("hard.png", "link"),
+    ]
+
+
+def test_images_of_one_sample_share_what_is_said_beside_them(tmp_path: Path, photos: Path) -> None:
+    data = images_of(photos)
+    shard = pack(
+        tmp_path / "s.tar",
+        {"0.png": data["ant.png"], "0.mask.png": data["bee.png"], "0.json": b'{"credit": "Ann"}'},
+    )
+    files, _ = list_gallery(shard)
+    assert [file.credit for file in files] == ["Ann", "Ann"]
+
+
+def test_the_listing_of_a_folder_may_name_what_lies_in_a_shard(
+    tmp_path: Path, photos: Path
+) -> None:
+    beside = b'{"title": "From the shard"}'
+    pack(photos / "s.tar", {"a.png": images_of(photos)["ant.png"], "a.json": beside})
+    (photos / "gallery.csv").write_text("file,title\ns.tar/a.png,From the listing\n")
+    files, absent = list_gallery(photos)
+    assert {file.file: file.title for file in files}["s.tar/a.png"] == "From the listing"
+    assert absent == []
+
+
 def test_a_damaged_member_is_skipped_and_named(tmp_path: Path, photos: Path) -> None:
     data = images_of(photos)["ant.png"]
     shard = pack(tmp_path / "s.tar", {"a.png": data, "b.png": data[:200], "c.png": b"text"})
@@ -152,11 +258,17 @@ BAD = {
     "no column": ("m.csv", "name,title\na.png,A\n", "among them 'file'"),
     "twice": ("m.csv", "file\na.png\n./a.png\n", "line 3: 'a.png' is listed twice"),
     "nothing listed": ("m.csv", "file\n", "no image files there"),
-    "all absent": ("m.csv", "file\ngone.png\n", "no image files there"),
+    "empty csv": ("m.csv", "", "among them 'file'"),
+    "empty jsonl": ("m.jsonl", "", "no image files there"),
+    "all absent": ("m.csv", "file\ngone.png\n", r"none of the 1 images .* gone\.png: named in"),
+    "no csv": ("m.csv", "file,title\na.png," + "x" * 200_000, "after line 1: no valid CSV"),
     "broken line": ("m.jsonl", '{"file": "a.png"}\n{"file"\n', "line 2: no valid JSON"),
+    "nested deeply": ("m.jsonl", "[" * 200_000, "line 1: no valid JSON"),
     "no file": ("m.jsonl", '{"title": "A"}\n', "line 1: not an object with the name"),
     "blank name": ("m.jsonl", '{"file": " "}\n', "line 1: no name of a file"),
     "no tar": ("m.tar", "not a tar", "cannot be read as a tar file"),
+    "empty tar": ("m.tar", "", "cannot be read as a tar file"),
+    "tar.gz": ("m.tar.gz", "x", "no gallery; one is"),
     "other": ("m.pdf", "%PDF", "no gallery; one is"),
 }
 

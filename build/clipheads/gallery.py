@@ -110,6 +110,9 @@ def open_image(path: ImageFile) -> Image.Image:
                     f"{width} x {height} pixels are more than the {MAX_PIXELS // 10**6} million"
                     " that are read"
                 )
+            # Pillow would hand it to Ghostscript, whatever the file is called.
+            if file.format == "EPS":
+                raise GalleryError("an EPS drawing, which is a program and is not run")
             file.load()
             return _to_rgb(ImageOps.exif_transpose(file))
     except GalleryError:

@@ -78,7 +78,8 @@ def list_gallery(
       say the same as the columns of a manifest.
 
     Returns:
-        The files, and the entries of a manifest for which there is no file.
+        The files, and what is named as one without being there: entries of a manifest, and
+        links in a shard.
 
     Raises:
         GalleryError: if the gallery is missing, holds no image, or its manifest or a shard
@@ -94,6 +95,12 @@ def list_gallery(
         raise GalleryError(f"{gallery}: no gallery; one is {KINDS}")
     else:
         raise GalleryError(f"{gallery}: no such folder or file; a gallery is {KINDS}")
+    if not files and absent:
+        first = absent[0]
+        raise GalleryError(
+            f"{gallery}: none of the {len(absent)} images that it names can be read; "
+            f"{first.file}: {first.reason}"
+        )
     if not files:
         kinds = ", ".join(sorted(suffix[1:] for suffix in SUFFIXES))
         raise GalleryError(f"{gallery}: no image files there ({kinds})")
@@ -126,18 +133,22 @@ def _of_folder(folder: Path, exclude: Path | None) -> Found:
     }
     manifest = folder / LISTING
     listed = _read_csv(manifest) if manifest.exists() else {}
-    absent = [_absent(name, LISTING) for name in listed if name not in files]
+    named = list(listed)
+    absent: list[SkippedImage] = []
     for shard in sorted(_walk(folder, exclude, {".tar"})):
-        inside, said = _read_shard(shard, f"{_relative(shard, folder)}/")
+        inside, said, links = _read_shard(shard, f"{_relative(shard, folder)}/")
         files |= inside
-        listed |= said
+        listed = said | listed
+        absent += links
+    known = files.keys() | {link.file for link in absent}
+    absent += [_absent(name, LISTING) for name in named if name not in known]
     return dict(sorted(files.items())), listed, absent
 
 
 def _of_manifest(manifest: Path) -> Found:
     listed = _read_csv(manifest) if manifest.suffix.lower() == ".csv" else _read_jsonl(manifest)
     places = {name: manifest.parent / name for name in listed}
-    files: dict[str, ImageFile] = {name: path for name, path in places.items() if path.is_file()}
+    files: dict[str, ImageFile] = {name: path for name, path in places.items() if _is_file(path)}
     absent = [_absent(name, manifest.name) for name in listed if name not in files]
     return files, listed, absent
 
@@ -145,12 +156,21 @@ def _of_manifest(manifest: Path) -> Found:
 def _of_shards(pattern: Path) -> Found:
     files: dict[str, ImageFile] = {}
     listed: Listed = {}
+    absent: list[SkippedImage] = []
     shards = shards_of(pattern)
     for shard in shards:
-        inside, said = _read_shard(shard, f"{shard.name}/" if len(shards) > 1 else "")
+        inside, said, links = _read_shard(shard, f"{shard.name}/" if len(shards) > 1 else "")
         files |= inside
         listed |= said
-    return files, listed, []
+        absent += links
+    return files, listed, absent
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # as where a name is too long for the file system
+        return False
 
 
 def shards_of(pattern: Path) -> list[Path]:
@@ -237,39 +257,59 @@ def _relative(path: Path, folder: Path) -> str:
     return _text(path.relative_to(folder).as_posix())
 
 
-def _text(name: str) -> str:
-    # A name that is not valid UTF-8 could not be written to JSON.
-    return name.encode("utf-8", "replace").decode()
+def _text(words: str) -> str:
+    # What is not valid UTF-8 could not be written to JSON.
+    return words.encode("utf-8", "replace").decode()
 
 
-def _read_shard(shard: Path, prefix: str) -> tuple[dict[str, ImageFile], Listed]:
-    """List the images of a tar file in its own order, and what the files beside them say."""
+def _read_shard(shard: Path, prefix: str) -> Found:
+    """List the images of a tar file in its own order, and what the files beside them say.
+
+    Of two members with one name the later counts, as when a tar file is unpacked.
+    """
     images: dict[str, ImageFile] = {}
     listed: Listed = {}
+    links: list[SkippedImage] = []
     beside: list[ShardMember] = []
     try:
         with tarfile.open(shard, "r:") as tar:
             for entry in tar:
                 suffix = Path(entry.name).suffix.lower()
-                if not entry.isreg() or Path(entry.name).name.startswith("."):
+                if entry.isdir() or Path(entry.name).name.startswith("."):
                     continue
                 member = ShardMember(shard, _text(entry.name), entry.offset_data, entry.size)
-                if suffix in SUFFIXES:
-                    images[prefix + member.name.removeprefix("./")] = member
-                elif suffix in {".json", ".txt"}:
+                name = prefix + member.name.removeprefix("./")
+                whole = entry.isreg() and not entry.issparse()
+                if suffix in SUFFIXES and whole:
+                    images[name] = member
+                elif suffix in SUFFIXES:
+                    reason = f"a link or another special entry of {shard.name}, not an image file"
+                    links.append(SkippedImage(file=name, reason=reason))
+                elif suffix in {".json", ".txt"} and whole:
                     beside.append(member)
+            end = tar.offset
+        with shard.open("rb") as data:
+            data.seek(end)
+            # tarfile takes a damaged header for the end, which would lose the images after it.
+            if any(data.read(tarfile.BLOCKSIZE)):
+                raise GalleryError(f"{shard}: damaged at byte {end}; what follows cannot be read")
     except FileNotFoundError:
         raise GalleryError(f"{shard}: no such shard") from None
-    except (OSError, tarfile.TarError) as error:
-        with_gzip = shard.is_file() and shard.open("rb").read(2) == b"\x1f\x8b"
+    except OSError as error:
+        raise GalleryError(f"{shard}: cannot be read ({error.strerror})") from error
+    except tarfile.TarError as error:
+        with_gzip = shard.open("rb").read(2) == b"\x1f\x8b"
         why = "it is compressed; unpack it with gunzip" if with_gzip else str(error)
         raise GalleryError(f"{shard}: cannot be read as a tar file ({why})") from error
-    keys = {_key(name.removeprefix(prefix)): name for name in images}
+    samples: dict[str, list[str]] = {}
+    for name in images:
+        samples.setdefault(_key(name.removeprefix(prefix)), []).append(name)
     for member in beside:
-        name = keys.get(_key(member.name.removeprefix("./")))
-        if name is not None:
-            listed.setdefault(name, {}).update(_said_beside(member))
-    return images, listed
+        names = samples.get(_key(member.name.removeprefix("./")), [])
+        said = _said_beside(member) if names else {}
+        for name in names:
+            listed.setdefault(name, {}).update(said)
+    return images, listed, links
 
 
 def _key(name: str) -> str:
@@ -282,15 +322,20 @@ def _said_beside(member: ShardMember) -> dict[str, str]:
     text = _bytes(member).decode("utf-8", "replace").strip()
     if member.name.lower().endswith(".txt"):
         return {"title": " ".join(text.split())}
-    try:
-        said = json.loads(text)
-    except ValueError as error:
-        raise GalleryError(f"{member}: no valid JSON ({error})") from None
+    said = _json(text, str(member))
     if not isinstance(said, dict):
         raise GalleryError(f"{member}: not a JSON object")
     other = {"title": "caption", "licence": "license", "source": "url"}
     values = {field: said.get(field) or said.get(other.get(field, "")) for field in FIELDS}
-    return {field: str(value) for field, value in values.items() if value}
+    return {field: _text(str(value)) for field, value in values.items() if value}
+
+
+def _json(text: str, where: str) -> object:
+    try:
+        return json.loads(text)
+    # What is nested too deeply is a RecursionError.
+    except (ValueError, RecursionError) as error:
+        raise GalleryError(f"{where}: no valid JSON ({error})") from None
 
 
 def _read_text(path: Path) -> str:
@@ -302,24 +347,27 @@ def _read_text(path: Path) -> str:
 
 def _read_csv(path: Path) -> Listed:
     reader = csv.DictReader(io.StringIO(_read_text(path), newline=""), restkey="", restval="")
-    if "file" not in (reader.fieldnames or []):
-        raise GalleryError(f"{path}: the first line must name the columns, among them 'file'")
     rows: Listed = {}
-    for row in reader:
-        _add(rows, row["file"], row, f"{path}, line {reader.line_num}")
+    try:
+        if "file" not in (reader.fieldnames or []):
+            raise GalleryError(f"{path}: the first line must name the columns, among them 'file'")
+        for row in reader:
+            _add(rows, row["file"], row, f"{path}, line {reader.line_num}")
+    except csv.Error as error:
+        raise GalleryError(
+            f"{path}, after line {reader.line_num}: no valid CSV ({error})"
+        ) from None
     return rows
 
 
 def _read_jsonl(path: Path) -> Listed:
     rows: Listed = {}
-    for number, line in enumerate(_read_text(path).splitlines(), start=1):
+    # Not `splitlines`: JSON may hold other separators, such as U+2028, as they are.
+    for number, line in enumerate(_read_text(path).split("\n"), start=1):
         if not line.strip():
             continue
         where = f"{path}, line {number}"
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise GalleryError(f"{where}: no valid JSON ({error})") from None
+        row = _json(line, where)
         if not isinstance(row, dict) or not isinstance(row.get("file"), str):
             raise GalleryError(f"{where}: not an object with the name of a 'file'")
         said = {key: str(value) for key, value in row.items() if value is not None}
@@ -328,9 +376,9 @@ def _read_jsonl(path: Path) -> Listed:
 
 
 def _add(rows: Listed, file: str, said: dict[str, str], where: str) -> None:
-    name = file.strip().removeprefix("./")
+    name = _text(file.strip().removeprefix("./"))
     if not name:
         raise GalleryError(f"{where}: no name of a file")
     if name in rows:
         raise GalleryError(f"{where}: {name!r} is listed twice")
-    rows[name] = {key: value.strip() for key, value in said.items() if key in FIELDS}
+    rows[name] = {key: _text(value.strip()) for key, value in said.items() if key in FIELDS}
