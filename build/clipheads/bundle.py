@@ -42,6 +42,7 @@ RESERVED_NAMES = (
     "methods",
     "published-labels",
     "recomputing-table-1",
+    "schema",
     "search",
 )
 """Addresses at the site's root that are taken: no model can have one of these names."""

@@ -56,6 +56,7 @@ METHODS_ANCHORS = frozenset(
         "segmentation",
         "pictures",
         "limits",
+        "data",
         "references",
     }
 )

@@ -20,6 +20,7 @@ from .pages import (
     TABLE_1,
     Page,
 )
+from .schemas import RECORDS, schema_link
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -109,6 +110,7 @@ def environment() -> Environment:
         "compare": COMPARE,
         "table_1": TABLE_1,
         "published_labels": PUBLISHED_LABELS,
+        "schemas": {name: schema_link(name) for name in RECORDS},
         "method": {anchor: Link(METHODS.path, anchor) for anchor in METHODS_ANCHORS},
     }
     return made

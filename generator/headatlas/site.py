@@ -26,6 +26,7 @@ from .pages import (
 from .palette import stylesheet
 from .published import PublishedHeadContent, published_json, published_pages
 from .render import render, templates_folder
+from .schemas import schema_files
 from .thumbnails import SIDE, thumbnail
 
 
@@ -79,8 +80,11 @@ def generate_site(
         output.write(f"assets/{path.name}", path.read_bytes())
     properties = {bearer.slug for model in read.models for bearer in model.record.properties}
     output.write("assets/properties.css", stylesheet(len(properties)).encode())
+    schemas = schema_files(base_url)
+    for name, content in schemas.items():
+        output.write(name, content)
     _write_gallery(read, output, progress)
-    files = len(static) + 1 + 2 * len(read.gallery.images) + len(pages) + len(jsons)
+    files = len(static) + 1 + len(schemas) + 2 * len(read.gallery.images) + len(pages) + len(jsons)
     with progress.stage("Write pages", len(pages), "pages") as advance:
         for page in pages:
             output.write(page.path, render(page, base_url).encode())
