@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import tarfile
 from pathlib import Path
 
@@ -312,3 +313,12 @@ def test_a_build_is_the_same_from_all_three(tmp_path: Path, photos: Path) -> Non
 
     assert torch.equal(found[0], found[1])
     assert torch.equal(found[0], found[2])
+
+
+def test_a_pipe_with_the_name_of_an_image_is_not_waited_for(photos: Path) -> None:
+    os.mkfifo(photos / "pipe.png")
+    (photos / "broken.png").symlink_to(photos / "nowhere.png")
+
+    files, _ = list_gallery(photos)
+
+    assert [file.file for file in files] == ["ant.png", "bee.png", "broken.png", "cat.png"]

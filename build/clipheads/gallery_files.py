@@ -249,8 +249,12 @@ def _walk(folder: Path, exclude: Path | None, suffixes: Container[str]) -> Itera
             continue
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
-            if not name.startswith(".") and Path(name).suffix.lower() in suffixes:
-                yield here / name
+            if name.startswith(".") or Path(name).suffix.lower() not in suffixes:
+                continue
+            path = here / name
+            # A pipe or a device would be waited for without end; a broken link is named later.
+            if path.is_file() or not path.exists():
+                yield path
 
 
 def _relative(path: Path, folder: Path) -> str:
