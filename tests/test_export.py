@@ -6,32 +6,60 @@ import numpy as np
 import onnx
 import torch
 from safetensors.torch import load_file
+from torch.nn.functional import normalize
 
-from clipheads.export import export_projections, project, save_tensors
+from clipheads.export import export_projections, project, projection_model, save_tensors
+from clipheads.fidelity import MAX_ERROR, MIN_SAME
+from clipheads.onnx_graph import read_fidelity
+
+
+def _random(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 def _basis() -> torch.Tensor:
-    generator = torch.Generator().manual_seed(0)
-    basis, _ = torch.linalg.qr(torch.randn(6, 32, 5, generator=generator))
+    basis, _ = torch.linalg.qr(_random(6, 32, 5))
     return torch.as_tensor(basis)
 
 
+def _expected(text: np.ndarray) -> np.ndarray:
+    return np.asarray(np.einsum("nd,hdr->nhr", text, _basis().numpy()))
+
+
 def test_onnx_projects_as_numpy_does(tmp_path: Path) -> None:
-    basis = _basis()
-    export_projections(basis, tmp_path / "projections.onnx")
-    onnx.checker.check_model(str(tmp_path / "projections.onnx"), full_check=True)
     for count in (1, 7):
         text = np.random.default_rng(count).standard_normal((count, 32)).astype(np.float32)
-        expected = np.einsum("nd,hdr->nhr", text, basis.numpy())
-        np.testing.assert_allclose(
-            project(tmp_path / "projections.onnx", text), expected, atol=1e-5
-        )
+        for storage, error in (("fp32", 1e-5), ("fp16", 5e-3)):
+            model = projection_model(_basis(), storage)  # type: ignore[arg-type]
+            np.testing.assert_allclose(project(model, text), _expected(text), atol=error)
+
+
+def test_halves_are_kept_where_they_keep_the_neighbours(tmp_path: Path) -> None:
+    path, texts = tmp_path / "projections.onnx", normalize(_random(40, 32, seed=1), dim=-1)
+    fidelity = export_projections(_basis(), _random(60, 6, 5), texts, path)
+    onnx.checker.check_model(str(path), full_check=True)
+    assert fidelity == read_fidelity(path)
+    assert (fidelity.storage, fidelity.measured_on) == ("fp16", 240)
+    assert 0 < fidelity.cosine_error <= MAX_ERROR
+    assert fidelity.same_top_8 >= MIN_SAME
+    np.testing.assert_allclose(project(path, texts.numpy()), _expected(texts.numpy()), atol=1e-3)
+
+
+def test_floats_are_kept_where_halves_would_change_the_neighbours(tmp_path: Path) -> None:
+    # Forty images in nearly one direction: their order hangs on the last bits of a query.
+    coordinates = _random(1, 6, 5) + 1e-3 * _random(40, 6, 5, seed=2)
+    texts = normalize(_random(40, 32, seed=1), dim=-1)
+    path = tmp_path / "projections.onnx"
+    fidelity = export_projections(_basis(), coordinates, texts, path)
+    assert fidelity.storage == "fp32"
+    np.testing.assert_allclose(project(path, texts.numpy()), _expected(texts.numpy()), atol=1e-5)
 
 
 def test_exports_are_the_same_bytes_each_time(tmp_path: Path) -> None:
     tensors = {"b": _basis(), "a": _basis()[0].double(), "c": torch.arange(3, dtype=torch.int32)}
+    texts = normalize(_random(4, 32), dim=-1)
     for name in ("one", "two"):
-        export_projections(_basis(), tmp_path / f"{name}.onnx")
+        export_projections(_basis(), _random(20, 6, 5), texts, tmp_path / f"{name}.onnx")
         save_tensors(tmp_path / f"{name}.safetensors", tensors)
     for suffix in ("onnx", "safetensors"):
         one, two = (tmp_path / f"{name}.{suffix}" for name in ("one", "two"))

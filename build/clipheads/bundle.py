@@ -12,6 +12,8 @@
     data/atlas/<model>/heatmaps.safetensors  "maps" [maps, rows, columns] float16:
                                              tokens x <c of the patch, text>
     data/atlas/<model>/projections.onnx      text [n, D] -> queries [n, heads, r]
+    data/atlas/<model>/search/               what a browser searches: search.json (SearchRecord),
+                                             *.bin, texts.json, encoders; docs/search-format.md
 
 What later stages of a build read, and pages do not:
 
@@ -307,3 +309,79 @@ class ImagesRecord(Record):
 
     format: Literal[1] = 1
     images: dict[str, list[HeadStrength]]
+
+
+class SearchFile(Record):
+    """A file that the search page loads."""
+
+    name: str = Field(description="Path from the folder of search.json")
+    bytes: int
+    sha256: str
+
+
+class Preprocessing(Record):
+    """From a picture to pixels, as open_clip does it; the values have its names."""
+
+    image_size: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    interpolation: str
+    resize_mode: str
+    fill_color: int
+
+
+class Tokenizer(Record):
+    """From a text to token ids."""
+
+    kind: Literal["clip-bpe"] = "clip-bpe"
+    vocabulary_size: int
+    start_token: int
+    end_token: int
+    context_length: int = Field(description="At most so many tokens, start and end included")
+
+
+Storage = Literal["int8", "mixed", "fp16", "fp32"]
+"""The numbers in which weights are stored; computed is in float32. Mixed: attention in fp16, the
+rest in int8."""
+
+
+class Fidelity(Record):
+    """How close an exported model comes to torch, measured on the gallery and the texts."""
+
+    storage: Storage
+    measured_on: int = Field(description="Queries, texts or images")
+    cosine_error: float = Field(description="Largest error of a cosine")
+    same_top_8: float = Field(description="Share of queries with the same 8 nearest images")
+    vector_error: float = Field(
+        description="Largest 1 - cosine between a vector of the exported model and torch's"
+    )
+
+
+class SearchProperty(Record):
+    """A property by which images can be compared."""
+
+    name: str
+    slug: str
+    heads: list[str]
+    file: str = Field(description="Its key in `SearchRecord.files`")
+
+
+class SearchRecord(Record):
+    """`<model>/search/search.json`; written last. The files are in docs/search-format.md."""
+
+    format: Literal[1] = 1
+    model: str
+    gallery_sha256: str
+    images: int = Field(description="Those of the gallery's manifest, in its order")
+    texts: int = Field(description="Rows of texts.json")
+    heads: list[str] = Field(description="Ids in the order of every axis `heads`")
+    rank: int = Field(description="r, the coordinates of a contribution")
+    dimension: int = Field(description="D, of the joint embedding")
+    grid: tuple[int, int] = Field(description="Rows and columns of patches")
+    preprocessing: Preprocessing
+    tokenizer: Tokenizer | None = Field(description="None if it is not CLIP's own")
+    properties: list[SearchProperty]
+    files: dict[str, SearchFile]
+    projections: Fidelity
+    text_encoder: Fidelity | None = Field(description="None if it was not exported")
+    image_encoder: Fidelity | None = Field(description="None if it was not exported")
