@@ -26,6 +26,7 @@ from clipheads.decompose import decompose_patches
 from clipheads.descriptions import Description
 from clipheads.errors import AtlasError, GalleryError, ModelError
 from clipheads.export import project
+from clipheads.fidelity import MAX_ERROR
 from clipheads.gallery import open_image
 from clipheads.labels import NamedHeads
 from clipheads.models import embed_texts, load_model
@@ -41,6 +42,7 @@ STAGES = [
     "neighbours",
     "heat maps",
     "projections",
+    "search",
     "records",
 ]
 POOL = """text,property
@@ -218,10 +220,11 @@ def test_swapping_a_contrast_flips_the_sign_of_its_map(
 def test_the_projections_are_those_of_the_basis(built: BuildReport) -> None:
     basis = load_file(built.folder / "basis.safetensors")["basis"].numpy()
     text = np.random.default_rng(0).standard_normal((2, 48)).astype(np.float32)
+    text /= np.linalg.norm(text, axis=-1, keepdims=True)
     np.testing.assert_allclose(
         project(built.folder / "projections.onnx", text),
         np.einsum("nd,hdr->nhr", text, basis),
-        atol=1e-5,
+        atol=MAX_ERROR,
     )
 
 
@@ -290,7 +293,14 @@ def test_only_what_depends_on_a_changed_input_is_built_again(
     texts = tmp_path / "pool.txt"
     texts.write_text("a red picture\na blue picture\na cat\n")
     report = _build(inputs, atlas, descriptions=texts)
-    assert _built_stages(report) == ["descriptions", "textspan", "heat maps", "records"]
+    assert _built_stages(report) == [
+        "descriptions",
+        "textspan",
+        "heat maps",
+        "projections",
+        "search",
+        "records",
+    ]
     assert {head.label.text for head in _heads(report)} == {None}
     assert {one.property for head in _heads(report) for one in head.descriptions} == {None}
     assert _model(report).scores.unlabelled == 8
@@ -298,11 +308,11 @@ def test_only_what_depends_on_a_changed_input_is_built_again(
     topics = tmp_path / "topics.csv"
     topics.write_text("text,property\na tree,plants\n")
     report = _build(inputs, atlas, descriptions=texts, topics=topics)
-    assert _built_stages(report) == ["topics", "heat maps", "records"]
+    assert _built_stages(report) == ["topics", "heat maps", "search", "records"]
 
     (tmp_path / "photos/gallery.csv").write_text("file,credit\npicture_00.png,Ann\n")
     report = _build(inputs, atlas, descriptions=texts, topics=topics, gallery=tmp_path / "photos")
-    assert _built_stages(report) == ["gallery", "records"]
+    assert _built_stages(report) == ["gallery", "search", "records"]
 
 
 def test_a_lost_file_is_made_again(built: BuildReport, inputs: Path, tmp_path: Path) -> None:
@@ -411,10 +421,39 @@ def test_another_labeller_changes_the_records_and_nothing_else(
     report = _build(inputs, atlas, name_heads=all_alike)
     record = ModelRecord.model_validate_json((report.folder / "model.json").read_bytes())
 
-    assert _built_stages(report) == ["records"]
+    assert _built_stages(report) == ["search", "records"]
     assert record.scores.entanglement.value == record.scores.association.value == 1
     assert record.labeller.method == "All alike."
     assert [one.name for one in record.properties] == ["sameness"]
     assert _built_stages(_build(inputs, atlas, name_heads=all_alike)) == []
-    assert _built_stages(_build(inputs, atlas)) == ["records"]
+    assert _built_stages(_build(inputs, atlas)) == ["search", "records"]
     assert _bytes(atlas) == _bytes(built.folder.parent)
+
+
+def test_encoders_are_exported_when_wanted_and_removed_when_not(
+    inputs: Path, built: BuildReport, tmp_path: Path
+) -> None:
+    atlas = tmp_path / "atlas"
+    shutil.copytree(built.folder.parent, atlas)
+    wanted = {"export_text_encoder": True, "export_image_encoder": True}
+    stages = ["text encoder", "image encoder", "search"]
+    report = _build(inputs, atlas, **wanted)
+    assert _built_stages(report) == stages
+    assert _built_stages(_build(inputs, atlas, **wanted)) == []
+    with_encoders = _bytes(atlas)
+    assert {"tiny/search/text-encoder.onnx", "tiny/search/image-encoder.onnx"} <= set(with_encoders)
+
+    assert _built_stages(_build(inputs, atlas)) == ["search"]
+    assert set(_bytes(atlas)) == set(_bytes(built.folder.parent))
+
+    assert _built_stages(_build(inputs, atlas, **wanted)) == stages
+    assert _bytes(atlas) == with_encoders
+
+
+def test_a_model_whose_encoder_cannot_be_exported_is_refused_before_anything_is_computed(
+    inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clipheads.export_encoders.tokenizer_facts", lambda _model: None)
+    with pytest.raises(ModelError, match=r"text encoder of tiny .* tokenizer is not CLIP's own"):
+        _build(inputs, tmp_path / "atlas", export_text_encoder=True)
+    assert list((tmp_path / "atlas").rglob("*.safetensors")) == []

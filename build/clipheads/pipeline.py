@@ -4,7 +4,7 @@
                               ├─► neighbours ───────────────┐
                descriptions ──┴─► TEXTSPAN ─┬─► heat maps ──┼─► records
                topics ──────────────────────┤               │
-                                            └─► labeller ───┘
+                                            └─► labeller ───┴─► search ◄── encoders
 
 Each stage is skipped when its inputs are unchanged, and the long ones resume where they
 were interrupted.
@@ -33,6 +33,7 @@ from clipheads.bundle import (
     GalleryManifest,
     ModelRecord,
     Precision,
+    PropertyRecord,
     Record,
     SkippedImage,
     Term,
@@ -43,6 +44,21 @@ from clipheads.decompose import head_basis, precision_error
 from clipheads.descriptions import Description, pool_record, read_contrasts, read_descriptions
 from clipheads.errors import AtlasError, ModelError
 from clipheads.export import export_projections, save_tensors
+from clipheads.export_encoders import (
+    ensure_exportable,
+    export_image_encoder,
+    export_text_encoder,
+    preprocessing_facts,
+    tokenizer_facts,
+)
+from clipheads.export_search import (
+    FOLDER,
+    Encoder,
+    close_search,
+    encoder_file,
+    search_outputs,
+    write_search,
+)
 from clipheads.gallery import write_gallery
 from clipheads.gallery_files import GalleryFile, gallery_title, list_gallery
 from clipheads.gallery_pass import (
@@ -89,6 +105,9 @@ SHARD_TEXTS = 512
 SHARD_MAPPED_IMAGES = 64
 PRECISION_IMAGES = 32
 """On so many images the error of a lower precision is measured."""
+FIDELITY_IMAGES = 64
+FIDELITY_TEXTS = 256
+"""On so many, evenly spread, the error of an exported encoder is measured."""
 
 # Raised when a stage would give other output for the same input.
 VERSIONS = {
@@ -99,7 +118,10 @@ VERSIONS = {
     "textspan": 1,
     "neighbours": 1,
     "heat maps": 1,
-    "projections": 1,
+    "projections": 2,
+    "text encoder": 1,
+    "image encoder": 1,
+    "search": 1,
     "records": 1,
 }
 
@@ -134,6 +156,8 @@ def build_model(
     contrasts: Path | None = None,
     name_heads: NameHeads = name_heads,
     batch_size: int = 32,
+    export_text_encoder: bool = False,
+    export_image_encoder: bool = False,
     progress: Progress | None = None,
 ) -> BuildReport:
     """Build `atlas/gallery` and `atlas/<model>` as far as they are not built already.
@@ -151,6 +175,8 @@ def build_model(
         contrasts: pairs of texts to be set against each other; ours if None.
         name_heads: the labeller; the embedded one by default.
         batch_size: images to hold on the device at once.
+        export_text_encoder: whether the search page can be asked any text.
+        export_image_encoder: whether it can be asked by a visitor's own image.
         progress: told where the build is.
 
     Raises:
@@ -164,6 +190,7 @@ def build_model(
     contrast_texts = read_contrasts(contrasts or data_file("contrasts.csv"))
     ensure_writable(atlas)
     model = load_model(name, checkpoint=checkpoint, device=device, precision=precision)
+    ensure_exportable(model, text=export_text_encoder, image=export_image_encoder)
     folder = atlas / folder_name(model.name)
     ensure_writable(folder)
 
@@ -189,6 +216,7 @@ def build_model(
         contrasts=contrast_texts,
         name_heads=name_heads,
         batch_size=batch_size,
+        encoders={"text": export_text_encoder, "image": export_image_encoder},
         progress=progress,
     )
     outcomes: dict[str, Outcome] = {"gallery": gallery_outcome} | build.run()
@@ -268,6 +296,8 @@ class _Build:
     contrasts: list[tuple[str, str]]
     name_heads: NameHeads
     batch_size: int
+    encoders: dict[Encoder, bool]
+    """Which are wanted for the search page."""
     progress: Progress
 
     def run(self) -> dict[str, Outcome]:
@@ -282,7 +312,11 @@ class _Build:
         picks = self._key("textspan", contributions, descriptions, PICKS)
         neighbours = self._key("neighbours", contributions, NEIGHBOURS)
         maps = self._key("heat maps", picks, queries, topics, self.contrasts)
-        projections = self._key("projections", contributions)
+        projections = self._key("projections", contributions, descriptions)
+        encoders = {
+            "text": self._key("text encoder", contributions, descriptions),
+            "image": self._key("image encoder", contributions),
+        }
         heads = [f"heads/{head_id(*head)}.json" for head in self.heads]
         arrays = ["basis.safetensors", "coordinates.safetensors", "statistics.safetensors"]
         outcomes = {
@@ -294,8 +328,23 @@ class _Build:
             "heat maps": self._stage("heat maps", maps, ["heatmaps.safetensors"]),
             "projections": self._stage("projections", projections, ["projections.onnx"]),
         }
+        for encoder, wanted in self.encoders.items():
+            if wanted:
+                stage, output = f"{encoder} encoder", f"{FOLDER}/{encoder_file(encoder)}"
+                outcomes[stage] = self._stage(stage, encoders[encoder], [output])
         # Last: whoever names the heads may be asked over a network and may fail.
         named = self.named
+        labels = {head: label.text for head, label in named.labels.items()}
+        search = self._key(
+            "search",
+            [projections, queries, topics, self.contrasts],
+            [encoders[encoder] for encoder, wanted in self.encoders.items() if wanted],
+            self.manifest.sha256,
+            [[row.text, row.property] for row in self.pool],
+            labels,
+            self.folder.name,
+        )
+        outcomes["search"] = self._stage("search", search, search_outputs(self.folder))
         records = self._key(
             "records",
             [picks, neighbours, maps],
@@ -324,6 +373,9 @@ class _Build:
             "neighbours": self._neighbours,
             "heat maps": lambda: self._heat_maps(key),
             "projections": self._projections,
+            "text encoder": self._text_encoder,
+            "image encoder": self._image_encoder,
+            "search": self._search,
             "records": self._records,
         }[stage]
         return run_stage(self.folder, stage, key, outputs, make)
@@ -371,6 +423,18 @@ class _Build:
     def named(self) -> NamedHeads:
         """What the labeller says of the heads."""
         return self.name_heads(self.findings.described)
+
+    @cached_property
+    def properties(self) -> list[PropertyRecord]:
+        """The properties that the labels give."""
+        return property_records(
+            [self.named.labels[head_id(*head)] for head in self.heads],
+            self.heads,
+            self.findings.images,
+            basis=self.findings.basis,
+            coordinates=self.findings.coordinates,
+            excess=self.findings.excess,
+        )
 
     def _contributions(self, key: str) -> None:
         paths = [file.path for file in self.files]
@@ -505,7 +569,56 @@ class _Build:
             self.progress.stage("projections", 1, "files") as advance,
             self._output("projections.onnx") as path,
         ):
-            export_projections(basis, path)
+            export_projections(basis, self._coordinates(), self._described_rows(), path)
+            advance(1)
+
+    def _text_encoder(self) -> None:
+        sample = _spread(len(self.described), FIDELITY_TEXTS)
+        with self._encoder("text") as path:
+            export_text_encoder(
+                self.model,
+                self.model.tokenize([self.described[row] for row in sample]),
+                self._described_rows()[sample],
+                self._load("basis.safetensors", "basis"),
+                self._coordinates(),
+                path,
+            )
+
+    def _image_encoder(self) -> None:
+        sample = _spread(len(self.files), FIDELITY_IMAGES)
+        images = [self.files[place].path for place in sample]
+        with self._encoder("image") as path:
+            export_image_encoder(
+                self.model,
+                sorted({layer for layer, _ in self.heads}),
+                self._load("basis.safetensors", "basis"),
+                torch.cat(list(batches(self.model, images, self.batch_size))),
+                self._coordinates(),
+                path,
+            )
+
+    @contextmanager
+    def _encoder(self, encoder: Encoder) -> Iterator[Path]:
+        close_search(self.folder)
+        with (
+            self.progress.stage(f"{encoder} encoder", 1, "files") as advance,
+            replacing(self.folder / FOLDER / encoder_file(encoder)) as path,
+        ):
+            yield path
+            advance(1)
+
+    def _search(self) -> None:
+        with self.progress.stage("search", 1, "folders") as advance:
+            write_search(
+                self.folder,
+                self.findings,
+                gallery_sha256=self.manifest.sha256,
+                properties=self.properties,
+                grid=self.model.architecture.grid,
+                preprocessing=preprocessing_facts(self.model),
+                tokenizer=tokenizer_facts(self.model),
+                encoders=[encoder for encoder, wanted in self.encoders.items() if wanted],
+            )
             advance(1)
 
     def _records(self) -> None:
@@ -549,20 +662,19 @@ class _Build:
             reconstruction_error=float(tensors["reconstruction_error"]),
             precision=self.model.precision,
             precision_error=float(tensors["precision_error"]),
-            properties=property_records(
-                [head.label for head in heads],
-                self.heads,
-                self.findings.images,
-                basis=self.findings.basis,
-                coordinates=self.findings.coordinates,
-                excess=self.findings.excess,
-            ),
+            properties=self.properties,
             contrasts=contrast_records(self.findings),
             version=version("clip-head-atlas"),
         )
         # Last, because a bundle without it counts as unfinished.
         with self._output("model.json") as path:
             _write_record(path, model)
+
+    def _coordinates(self) -> Tensor:
+        return self._load("coordinates.safetensors", "coordinates")
+
+    def _described_rows(self) -> Tensor:
+        return self._load("descriptions.safetensors", "embeddings")
 
     def _basis(self) -> Tensor:
         layers, heads = zip(*self.heads, strict=True)
@@ -583,6 +695,12 @@ class _Build:
 
 def _split(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
     return [items[start : start + size] for start in range(0, len(items), size)]
+
+
+def _spread(count: int, wanted: int) -> list[int]:
+    """At most `wanted` places of `count`, evenly spread."""
+    some = min(count, wanted)
+    return [index * count // some for index in range(some)]
 
 
 def _fingerprint(model: ClipModel) -> str:

@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 from clipheads.bundle import GalleryManifest, HeadRecord, ModelRecord, Record
 from clipheads.descriptions import Description
 from clipheads.errors import AtlasError
+from clipheads.export_search import replace_properties
 from clipheads.labels import NameHeads
 from clipheads.records import excess_of, head_summary, property_records, scores_of
 from clipheads.stages import Outcome, forget_stage, replacing
@@ -78,6 +79,7 @@ def relabel(folder: Path, name_heads: NameHeads) -> Outcome:
     if after == before and named.labeller == model.labeller:
         return "unchanged"
     arrays = load_file(folder / "coordinates.safetensors")
+    basis = load_file(folder / "basis.safetensors")["basis"]
     relabelled = model.model_copy(
         update={
             "labeller": named.labeller,
@@ -87,7 +89,7 @@ def relabel(folder: Path, name_heads: NameHeads) -> Outcome:
                 [head.label for head in after],
                 [(head.layer, head.head) for head in after],
                 [image.id for image in manifest.images],
-                basis=load_file(folder / "basis.safetensors")["basis"],
+                basis=basis,
                 coordinates=arrays["coordinates"],
                 excess=excess_of(arrays["shares"]),
             ),
@@ -95,6 +97,8 @@ def relabel(folder: Path, name_heads: NameHeads) -> Outcome:
     )
     # A build with another labeller must not take these records for its own.
     forget_stage(folder, "records")
+    forget_stage(folder, "search")
+    replace_properties(folder, relabelled.properties, basis, arrays["coordinates"])
     with replacing(folder / "model.json") as model_file, replacing(folder / "heads") as heads:
         heads.mkdir()
         for head in after:

@@ -111,6 +111,8 @@ def demo(
         descriptions=data_file("demo", "descriptions.csv"),
         topics=data_file("demo", "topics.csv"),
         contrasts=data_file("demo", "contrasts.csv"),
+        export_text_encoder=True,
+        export_image_encoder=True,
     )
     _generate(atlas, site, None)
     folder = "" if site == Path("site") else f" --dir {site}"
@@ -152,6 +154,14 @@ def build(
         Path | None, typer.Option(help="Own pairs of texts: .csv (first,second).")
     ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Images on the device at once.")] = 32,
+    export_text_encoder: Annotated[
+        bool,
+        typer.Option("--export-text-encoder", help="The search page can be asked any text."),
+    ] = False,
+    export_image_encoder: Annotated[
+        bool,
+        typer.Option("--export-image-encoder", help="The search page takes a visitor's own image."),
+    ] = False,
     labeler: LabelerOption = Labeler.EMBEDDED,
     labels: LabelsOption = None,
     label_model: LabelModelOption = None,
@@ -180,6 +190,8 @@ def build(
             contrasts=contrasts,
             batch_size=batch_size,
             name_heads=name_heads,
+            export_text_encoder=export_text_encoder,
+            export_image_encoder=export_image_encoder,
         )
     out.print("Make the site of it with: head-atlas site")
 
