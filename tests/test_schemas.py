@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 from synthetic_bundle import write_bundle
+from synthetic_search import write_search
 
 from clipheads.bundle import RESERVED_NAMES
 from headatlas.schemas import RECORDS, schema_files
@@ -17,12 +18,15 @@ FILES = {
     "head": "demo-clip/heads/L0.H1.json",
     "images": "demo-clip/images.json",
     "gallery": "gallery/manifest.json",
+    "search": "demo-clip/search/search.json",
 }
 
 
 @pytest.fixture(scope="module")
 def atlas(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_bundle(tmp_path_factory.mktemp("schemas") / "atlas", images=6)
+    atlas = write_bundle(tmp_path_factory.mktemp("schemas") / "atlas", images=6)
+    write_search(atlas)
+    return atlas
 
 
 def schema_of(name: str) -> dict[str, Any]:

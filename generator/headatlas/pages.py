@@ -1,8 +1,8 @@
 """Every page of the site as a value, complete before a byte is rendered.
 
 Paths are from the site's root. They are promises: `<model>/L11.H7/`, `<model>/images/<id>/`,
-`<model>/properties/<slug>/`, `<model>/contrasts/<slug>/`, `<model>/`, `methods/`; and those
-of `published`.
+`<model>/properties/<slug>/`, `<model>/contrasts/<slug>/`, `<model>/`, `methods/`, `search/`; and
+those of `published`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -40,6 +40,7 @@ METHODS = Link("methods/index.html")
 COMPARE = Link("compare/index.html")
 TABLE_1 = Link("recomputing-table-1/index.html")
 PUBLISHED_LABELS = Link("published-labels/index.html")
+SEARCH = Link("search/index.html")
 NOT_FOUND = "404.html"
 LEAF = 600
 """Images on one leaf of a model's list of images; more would make the page too heavy."""

@@ -17,6 +17,7 @@ from .pages import (
     METHODS_ANCHORS,
     NOT_FOUND,
     PUBLISHED_LABELS,
+    SEARCH,
     TABLE_1,
     Page,
 )
@@ -110,17 +111,19 @@ def environment() -> Environment:
         "compare": COMPARE,
         "table_1": TABLE_1,
         "published_labels": PUBLISHED_LABELS,
+        "search": SEARCH,
         "schemas": {name: schema_link(name) for name in RECORDS},
         "method": {anchor: Link(METHODS.path, anchor) for anchor in METHODS_ANCHORS},
     }
     return made
 
 
-def render(page: Page, base_url: str | None = None) -> str:
+def render(page: Page, base_url: str | None = None, searched: frozenset[str] = frozenset()) -> str:
     """The HTML of a page.
 
     Links are relative; with a base URL the page also names its canonical address. Only
-    `404.html` then has links from the host's root, because a server shows it anywhere.
+    `404.html` then has links from the host's root, because a server shows it anywhere. `searched`
+    names the models that the search page knows; without any there is no such page.
     """
     from_root = page.path == NOT_FOUND and base_url is not None
 
@@ -135,6 +138,7 @@ def render(page: Page, base_url: str | None = None) -> str:
         .render(
             page=page,
             content=page.content,
+            searched=searched,
             link=write_link,
             asset=lambda name: write_link(Link(f"assets/{name}")),
             canonical=None if base_url is None else address(base_url, page.path),

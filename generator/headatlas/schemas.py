@@ -2,7 +2,14 @@
 
 import json
 
-from clipheads.bundle import GalleryManifest, HeadRecord, ImagesRecord, ModelRecord, Record
+from clipheads.bundle import (
+    GalleryManifest,
+    HeadRecord,
+    ImagesRecord,
+    ModelRecord,
+    Record,
+    SearchRecord,
+)
 
 from .links import Link, address
 
@@ -11,8 +18,10 @@ RECORDS: dict[str, type[Record]] = {
     "head": HeadRecord,
     "images": ImagesRecord,
     "gallery": GalleryManifest,
+    "search": SearchRecord,
 }
-"""The files of a bundle: model.json, heads/L11.H7.json, images.json, gallery/manifest.json."""
+"""The files of a bundle: model.json, heads/L11.H7.json, images.json, gallery/manifest.json,
+search/search.json."""
 
 
 def schema_link(name: str) -> Link:

@@ -27,6 +27,7 @@ from .palette import stylesheet
 from .published import PublishedHeadContent, published_json, published_pages
 from .render import render, templates_folder
 from .schemas import schema_files
+from .search import search_page
 from .thumbnails import SIDE, thumbnail
 
 
@@ -67,13 +68,18 @@ def generate_site(
     facts = read_published()
     labels = {row.model: row.labels for row in facts.models}
     pages = build_pages(read, models, labels, base_url) + published_pages(facts, models, base_url)
+    search = search_page(read, models, progress)
+    if search is not None:
+        pages.append(search.page)
     static = sorted(path for path in (templates_folder() / "static").iterdir() if path.is_file())
     jsons = [
         page.content.json.path
         for page in pages
         if isinstance(page.content, HeadContent | PublishedHeadContent)
     ]
-    check_links(pages, gallery_files(read.gallery) + jsons)
+    search_files = {} if search is None else search.files
+    searched = frozenset() if search is None else search.models
+    check_links(pages, [*gallery_files(read.gallery), *jsons, *search_files])
 
     output = Output(out, base_url)
     for path in static:
@@ -83,11 +89,14 @@ def generate_site(
     schemas = schema_files(base_url)
     for name, content in schemas.items():
         output.write(name, content)
+    for name, file in search_files.items():
+        output.write(name, file if isinstance(file, bytes) else file.read_bytes())
     _write_gallery(read, output, progress)
     files = len(static) + 1 + len(schemas) + 2 * len(read.gallery.images) + len(pages) + len(jsons)
+    files += len(search_files)
     with progress.stage("Write pages", len(pages), "pages") as advance:
         for page in pages:
-            output.write(page.path, render(page, base_url).encode())
+            output.write(page.path, render(page, base_url, searched).encode())
             if isinstance(page.content, HeadContent):
                 output.write(page.content.json.path, _json(_head_json(page.content, base_url)))
             elif isinstance(page.content, PublishedHeadContent):

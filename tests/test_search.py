@@ -1,0 +1,146 @@
+"""The search page names what its files hold, and is there only where a model can be searched."""
+
+import gzip
+import json
+import re
+
+import pytest
+from synthetic_bundle import edit_json, write_bundle
+from synthetic_search import write_search
+
+from clipheads.bundle import RESERVED_NAMES
+from clipheads.errors import BundleError
+from clipheads.progress import Silent
+from headatlas.atlas_reader import read_atlas
+from headatlas.check import check_site
+from headatlas.onnxruntime_web import CDN, VERSION, Runtime
+from headatlas.pages import SEARCH, model_views
+from headatlas.render import POLICY, render
+from headatlas.search import SCRIPT, WASM, search_page
+from headatlas.site import generate_site
+
+HERE = Runtime({SCRIPT: b"export {};", WASM: b"\0asm", "LICENSE": b"MIT"})
+ELSEWHERE = Runtime({}, "npm is not installed")
+
+
+class Notes(Silent):
+    """A progress that keeps what it is told."""
+
+    def __init__(self):
+        self.said = []
+
+    def note(self, message):
+        """Keep a line."""
+        self.said.append(message)
+
+
+@pytest.fixture
+def atlas(tmp_path):
+    """Two models, of which the first can be searched."""
+    write_bundle(tmp_path / "atlas", names=("demo-clip", "plain"), images=9, layers=2, heads=3)
+    write_search(tmp_path / "atlas", "demo-clip")
+    return tmp_path / "atlas"
+
+
+def _page(atlas, runtime=HERE, progress=None):
+    read = read_atlas(atlas)
+    return search_page(read, model_views(read), progress or Notes(), lambda: runtime)
+
+
+def test_all_that_the_page_names_is_there_and_named_by_its_content(atlas):
+    search = _page(atlas)
+    site = search.page.content.site
+    named = [*site["models"], *site["shared"].values()]
+    for file in named:
+        path = "search/" + file["path"].removeprefix("./")
+        assert re.search(r"-[0-9a-f]{16}\.\w+$", path)
+        assert len(search.files[path]) == file["bytes"]
+    (first,) = site["models"]
+    packed = search.files["search/" + first["path"].removeprefix("./")]
+    model = json.loads(gzip.decompress(packed))
+    for file in model["files"].values():
+        source = search.files[f"search/demo-clip/{file['path'].removeprefix('./')}"]
+        assert source.stat().st_size == file["bytes"]
+    assert [head["id"] for head in model["heads"]] == [
+        f"L{layer}.H{head}" for layer in range(2) for head in range(3)
+    ]
+    modules = {path for path in search.files if path.endswith(".js")}
+    for path in modules - {"search/sw.js"}:
+        for imported in re.findall(r'"\./([\w-]+\.js)"', search.files[path].decode()):
+            assert f"search/{imported}" in modules
+
+
+def test_without_an_export_there_is_no_page_and_no_link_to_one(tmp_path):
+    write_bundle(tmp_path / "atlas", images=9, layers=2, heads=3)
+    assert _page(tmp_path / "atlas") is None
+    generate_site(tmp_path / "atlas", tmp_path / "site")
+    assert not (tmp_path / "site" / "search").exists()
+    assert check_site(tmp_path / "site") == []
+    assert "search/index.html" not in (tmp_path / "site" / "index.html").read_text()
+
+
+def test_only_pages_of_models_that_can_be_searched_lead_there(atlas, tmp_path, monkeypatch):
+    monkeypatch.setattr("headatlas.search.fetch_runtime", lambda: HERE)
+    generate_site(atlas, tmp_path / "site")
+    assert check_site(tmp_path / "site") == []
+    head = {
+        name: (tmp_path / "site" / name / "L1.H2" / "index.html").read_text()
+        for name in ("demo-clip", "plain")
+    }
+    assert "search/index.html?model=demo-clip&amp;heads=L1.H2" in head["demo-clip"]
+    assert "Search with this head" not in head["plain"]
+    assert all(">Search</a>" in text for text in head.values())
+
+
+def test_the_policy_allows_webassembly_and_nothing_else_more(atlas):
+    policy = dict(part.split(" ", 1) for part in _page(atlas).page.content.policy.split("; "))
+    usual = dict(part.split(" ", 1) for part in POLICY.split("; "))
+    assert policy == usual | {
+        "script-src": "'self' 'wasm-unsafe-eval'",
+        "connect-src": "'self'",
+        "worker-src": "'self'",
+    }
+    assert "wasm" not in POLICY
+
+
+def test_without_npm_the_page_loads_a_pinned_version_from_elsewhere_and_says_so(atlas):
+    notes = Notes()
+    search = _page(atlas, ELSEWHERE, notes)
+    (said,) = notes.said
+    assert "npm is not installed" in said
+    assert VERSION in said
+    runtime = search.page.content.site["runtime"]
+    for name, key in ((SCRIPT, "script"), (WASM, "wasm")):
+        assert runtime[key]["path"] == f"{CDN}{name}"
+        assert runtime[key]["integrity"].startswith("sha384-")
+    assert VERSION in CDN
+    assert "https://cdn.jsdelivr.net" in search.page.content.policy
+    html = render(search.page, None, search.models)
+    assert "nothing here is loaded from elsewhere" not in html
+    assert "nothing here is loaded from elsewhere" in render(_page(atlas).page)
+    assert not any("ort-" in path for path in search.files)
+
+
+def test_an_export_of_another_build_is_left_out_and_named(atlas):
+    edit_json(atlas / "demo-clip/search/search.json", gallery_sha256="0" * 64)
+    notes = Notes()
+    assert _page(atlas, progress=notes) is None
+    assert "left out demo-clip" in notes.said[0]
+
+
+def test_a_damaged_export_is_one_clear_line(atlas):
+    (atlas / "demo-clip/search/coordinates.bin").write_bytes(b"HATL")
+    with pytest.raises(BundleError, match=r"coordinates\.bin: missing or damaged; rebuild"):
+        _page(atlas)
+    (atlas / "demo-clip/search/search.json").write_text("{}")
+    with pytest.raises(BundleError, match="not a search record of this version"):
+        _page(atlas)
+
+
+def test_the_page_says_how_exact_the_exported_models_are(atlas):
+    search = _page(atlas)
+    assert search.page.path == SEARCH.path
+    assert SEARCH.path.split("/")[0] in RESERVED_NAMES
+    html = render(search.page, None, search.models)
+    for part in ("text encoder", "image encoder", "projection on the heads"):
+        assert f"<td>{part}</td>" in html
