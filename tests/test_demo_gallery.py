@@ -9,25 +9,43 @@ import pytest
 from PIL import Image
 
 from clipheads.demo_world import gallery
+from clipheads.demo_world.evaluation import FIRST_EVALUATION_SEED
 from clipheads.demo_world.gallery import choose_scenes, write_demo_gallery
 from clipheads.demo_world.scenes import draw_scene, sample_scene
 from clipheads.demo_world.sprites import default_sprites
-from clipheads.demo_world.training import FIRST_EVALUATION_SEED
 
 
-def test_every_object_takes_its_turn_before_any_comes_twice() -> None:
-    objects = len(default_sprites().objects)
-    shown = Counter(scene.object_index for scene in choose_scenes(objects + 7))
+def test_every_category_is_shown_as_often_as_any_other() -> None:
+    scenes = choose_scenes()
+    shown = Counter(scene.objects[0].category for scene in scenes)
 
-    assert len(shown) == objects
-    assert sorted(shown.values())[-8:] == [1, 2, 2, 2, 2, 2, 2, 2]
+    assert len(scenes) == 480
+    assert max(shown.values()) - min(shown.values()) <= 1
 
 
-@pytest.mark.parametrize("attribute", ["colour", "pattern"])
-def test_attributes_are_balanced(attribute: str) -> None:
+def test_no_object_of_a_category_comes_twice_before_all_came_once() -> None:
+    sizes = Counter(item.category for item in default_sprites().objects)
+    shown = Counter(scene.objects[0] for scene in choose_scenes())
+
+    for item, times in shown.items():
+        of_its_kind = sum(shown[other] for other in shown if other.category == item.category)
+        assert times <= -(-of_its_kind // sizes[item.category])
+
+
+@pytest.mark.parametrize(("attribute", "values"), [("colour", 11), ("backdrop", 6), ("weather", 3)])
+def test_attributes_are_balanced(attribute: str, values: int) -> None:
     seen = Counter(getattr(scene, attribute) for scene in choose_scenes())
+    del seen[None]
 
-    assert max(seen.values()) - min(seen.values()) <= 3
+    assert len(seen) == values
+    assert max(seen.values()) <= 1.5 * min(seen.values())
+
+
+def test_no_two_scenes_are_near_duplicates() -> None:
+    scenes = choose_scenes()
+    facts = Counter((s.objects, s.colour, s.backdrop, s.style) for s in scenes)
+
+    assert max(facts.values()) == 1
 
 
 def test_no_scene_was_trained_on_or_evaluated_on() -> None:
@@ -44,7 +62,8 @@ def test_a_file_shows_its_scene_and_a_second_call_draws_nothing(
     with (tmp_path / "gallery.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     seed = int(Path(rows[4]["file"]).stem.split("-")[1])
-    expected, _ = draw_scene(sample_scene(seed, object_index=scenes[4].object_index), gallery.SIDE)
+    index = default_sprites().objects.index(scenes[4].objects[0])
+    expected, _ = draw_scene(sample_scene(seed, object_index=index), gallery.SIDE)
 
     assert np.array_equal(np.asarray(Image.open(tmp_path / rows[4]["file"])), expected)
     assert rows[4]["licence"] == "MIT"

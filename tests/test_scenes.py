@@ -8,10 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clipheads.demo_world.scenes import (
+    BACKDROPS,
+    COLOURLESS_STYLES,
     COLOURS,
+    KNOWN_BY_COLOUR,
     PATTERNS,
     POSITIONS,
+    SIZES,
     STYLES,
+    WEATHERS,
     Scene,
     draw_scene,
     sample_scene,
@@ -21,11 +26,13 @@ SEEDS = st.integers(0, 10_000_000)
 
 
 def plain_scene(**changes: object) -> Scene:
-    """A single centred object on plain red, but for the changes."""
+    """A single centred object before a plain red wall, but for the changes."""
     seed = next(
         seed for seed in range(1000) if sample_scene(seed).position == "in the centre"
     )  # fmt: skip
-    facts = {"colour": "red", "pattern": "plain", "style": "plain"} | changes
+    facts = {
+        "colour": "red", "pattern": "plain", "backdrop": None, "weather": None, "style": "plain",
+    } | changes  # fmt: skip
     return replace(sample_scene(seed), **facts)  # type: ignore[arg-type]
 
 
@@ -123,12 +130,65 @@ def test_a_pattern_is_seen_and_a_plain_background_is_not_patterned(pattern: str)
     assert spread(plain_scene(pattern=pattern)) > 5
 
 
-def test_every_value_of_every_attribute_occurs() -> None:
-    scenes = [sample_scene(seed) for seed in range(2000)]
+def backdrop_of(backdrop: str, seed: int) -> np.ndarray:
+    scene = replace(plain_scene(backdrop=backdrop, placements=()), seed=seed)
+    return draw_scene(scene, 64)[0].astype(float)
 
-    assert {scene.colour for scene in scenes} == set(COLOURS)
-    assert {scene.pattern for scene in scenes} == set(PATTERNS)
+
+@pytest.mark.parametrize("backdrop", BACKDROPS)
+def test_a_backdrop_looks_more_like_itself_than_like_any_other(backdrop: str) -> None:
+    first = backdrop_of(backdrop, 1)
+    colours = {other: backdrop_of(other, 2).mean(axis=1) for other in BACKDROPS}
+    distance = {other: np.abs(first.mean(axis=1) - rows).mean() for other, rows in colours.items()}
+
+    assert min(distance, key=lambda other: distance[other]) == backdrop
+
+
+@pytest.mark.parametrize("weather", WEATHERS)
+def test_weather_hangs_before_the_objects_and_hides_none_of_them(weather: str) -> None:
+    clear, mask = draw_scene(plain_scene(backdrop="grass"), 64)
+    pixels, same_mask = draw_scene(plain_scene(backdrop="grass", weather=weather), 64)
+    changed = np.abs(pixels.astype(float) - clear)[mask].mean()
+
+    assert np.array_equal(mask, same_mask)
+    assert 8 < changed < 110
+
+
+@settings(max_examples=200, deadline=None)
+@given(SEEDS)
+def test_nothing_is_asked_that_cannot_be_seen(seed: int) -> None:
+    scene = sample_scene(seed)
+
+    assert (scene.backdrop is None) == (scene.colour is not None) == (scene.pattern is not None)
+    assert scene.weather is None or (scene.backdrop and scene.style == "plain")
+    if any(item.category in KNOWN_BY_COLOUR for item in scene.objects):
+        assert scene.style not in COLOURLESS_STYLES
+    assert len(scene.objects) == len(set(scene.objects)) <= 2
+    assert len(scene.objects) == 1 or scene.count == 2
+    if scene.count > 1:
+        assert scene.size is scene.position is None
+
+
+@settings(max_examples=60, deadline=None)
+@given(SEEDS)
+def test_a_large_object_covers_at_least_twice_as_much_as_a_small_one(seed: int) -> None:
+    scene = sample_scene(seed)
+    sides = {None: (12, 19), "small": (12, 14), "large": (22, 27)}
+    low, high = sides[scene.size]
+
+    assert all(low <= place.side <= high for place in scene.placements)
+    assert sides["large"][0] ** 2 > 2 * sides["small"][1] ** 2
+
+
+def test_every_value_of_every_attribute_occurs() -> None:
+    scenes = [sample_scene(seed) for seed in range(3000)]
+
+    assert {scene.colour for scene in scenes} == {*COLOURS, None}
+    assert {scene.pattern for scene in scenes} == {*PATTERNS, None}
+    assert {scene.backdrop for scene in scenes} == {*BACKDROPS, None}
+    assert {scene.weather for scene in scenes} == {*WEATHERS, None}
     assert {scene.style for scene in scenes} == set(STYLES)
     assert {scene.position for scene in scenes} == {*POSITIONS, None}
+    assert {scene.size for scene in scenes} == {*SIZES, None}
     assert {scene.count for scene in scenes} == {1, 2, 3, 4}
-    assert len({scene.object_index for scene in scenes}) > 300
+    assert len({item for scene in scenes for item in scene.objects}) >= 600

@@ -9,6 +9,7 @@ import pytest
 
 from clipheads.data_files import data_file
 from clipheads.demo_world.captions import description_pool
+from clipheads.demo_world.make_sprites import DOUBLE_BELOW
 from clipheads.demo_world.sprites import default_sprites
 
 
@@ -16,10 +17,20 @@ def test_there_are_many_objects_of_many_kinds_and_at_least_30_flags() -> None:
     objects = default_sprites().objects
     kinds = Counter(item.category for item in objects)
 
-    assert len(objects) >= 300
+    assert len(objects) >= 600
     assert len({item.name for item in objects}) == len(objects)
     assert len(kinds) >= 25
     assert kinds["flag"] >= 30
+
+
+def test_no_two_pictures_are_doubles() -> None:
+    sprites = default_sprites()
+    pictures = np.stack([sprites.picture(i, 24).ravel() for i in range(len(sprites.objects))])
+    squares = (pictures**2).sum(axis=1)
+    distances = squares[:, None] + squares[None] - 2 * pictures @ pictures.T
+    np.fill_diagonal(distances, np.inf)
+
+    assert np.sqrt(distances.min() / pictures.shape[1]) >= DOUBLE_BELOW - 0.001
 
 
 def test_the_file_is_small_and_carries_its_licence() -> None:

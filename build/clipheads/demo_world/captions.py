@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from clipheads.demo_world.scenes import COLOURS, COUNTS, PATTERNS, POSITIONS, STYLES, Scene
+from clipheads.demo_world.scenes import COLOURS, COUNTS, PATTERNS, POSITIONS, SIZES, Scene
 from clipheads.demo_world.sprites import Sprites
 from clipheads.descriptions import Description
 
 STYLE_TEXTS = {
-    "plain": "a clear picture in daylight",
+    "plain": "an ordinary picture",
     "monochrome": "a monochrome picture",
     "line drawing": "a line drawing",
     "night": "a picture at night",
@@ -25,12 +25,18 @@ PATTERN_TEXTS = {
     pattern: f"a {pattern} background" if pattern != "gradient" else "a background with a gradient"
     for pattern in PATTERNS
 }
-COUNT_TEXTS = {
-    1: "a single object",
-    2: "two objects",
-    3: "three objects",
-    4: "four objects",
+COUNT_TEXTS = {"1": "a single object"} | {
+    str(count): f"{COUNTS[count - 1]} objects" for count in (2, 3, 4)
 }
+BACKDROP_WORDS = {
+    "sky": "against the sky",
+    "sea": "by the sea",
+    "grass": "on the grass",
+    "snow": "in a snowy landscape",
+    "sunset": "at sunset",
+    "starry night": "under the stars",
+}
+WEATHER_WORDS = {"rain": "in the rain", "snowfall": "in falling snow", "fog": "in the fog"}
 CATEGORY_NOUNS = {
     "clothing": "piece of clothing",
     "sky and weather": "thing in the sky",
@@ -41,31 +47,69 @@ CATEGORY_NOUNS = {
     "book and paper": "thing made of paper",
     "household": "household object",
     "heart": "heart shape",
+    "festivity": "thing for a festivity",
+    "science and medicine": "thing of science or medicine",
+    "craft": "thing for crafts",
+    "money": "thing of money",
+    "tableware": "piece of tableware",
 }
 """Categories whose own name would not be English after "a picture of a"."""
 
 
-Claims = dict[str, str | int | None]
-"""Attributes of a scene by name, with their values."""
+Fact = tuple[str, str]
+"""An attribute by name, with its value: ("colour", "red")."""
 
 
 class Caption(NamedTuple):
-    """A text, and the attributes that it speaks of: it is true of every scene that has them."""
+    """A text and what it claims: it is true of every scene of which all these are facts."""
 
     text: str
-    claims: Claims
+    claims: frozenset[Fact]
 
 
-def scene_attributes(scene: Scene) -> Claims:
-    """Everything that a caption can claim, with its value for this scene."""
+def scene_attributes(scene: Scene) -> dict[str, str | None]:
+    """The truth about a scene: the value of every attribute, None where it has no single one."""
+    names = {item.name for item in scene.objects}
+    categories = {item.category for item in scene.objects}
     return {
-        "object": scene.object.name,
-        "category": scene.object.category,
+        "object": names.pop() if len(names) == 1 else None,
+        "category": categories.pop() if len(categories) == 1 else None,
         "colour": scene.visible_colour,
         "pattern": scene.pattern,
-        "count": scene.count,
+        "backdrop": scene.backdrop,
+        "weather": scene.weather,
+        "count": str(scene.count),
         "position": scene.position,
+        "size": scene.size,
         "style": scene.style,
+    }
+
+
+def scene_facts(scene: Scene) -> frozenset[Fact]:
+    """Everything that a caption can claim of a scene; of two objects, both."""
+    facts = {(name, value) for name, value in scene_attributes(scene).items() if value}
+    for item in scene.objects:
+        facts |= {("object", item.name), ("category", item.category)}
+    return frozenset(facts)
+
+
+def attribute_texts(sprites: Sprites) -> dict[str, dict[str, str]]:
+    """For every attribute, the text that stands for each of its values.
+
+    They are the answers that a zero-shot question about the attribute chooses from.
+    """
+    categories = dict.fromkeys(item.category for item in sprites.objects)
+    return {
+        "object": {item.name: object_text(item.name) for item in sprites.objects},
+        "category": {category: category_text(category) for category in categories},
+        "colour": {colour: colour_text(colour) for colour in COLOURS},
+        "pattern": PATTERN_TEXTS,
+        "backdrop": {name: f"a scene {words}" for name, words in BACKDROP_WORDS.items()},
+        "weather": {name: f"a scene {words}" for name, words in WEATHER_WORDS.items()},
+        "count": COUNT_TEXTS,
+        "position": {position: position_text(position) for position in POSITIONS},
+        "size": {size: f"a {size} object" for size in SIZES},
+        "style": STYLE_TEXTS,
     }
 
 
@@ -89,85 +133,114 @@ def position_text(position: str) -> str:
     return f"an object {position}"
 
 
-def caption(scene: Scene, rng: np.random.Generator) -> Caption:
+def caption(scene: Scene, rng: np.random.Generator, texts: dict[str, dict[str, str]]) -> Caption:
     """Say a random subset of what the scene shows.
 
     Every part is left out now and then, so that no part of the embedding can rely on another.
     Texts with one attribute alone are the same as the texts of the description pool.
+
+    Args:
+        scene: what to speak of.
+        rng: decides what is said.
+        texts: of `attribute_texts`.
     """
+    facts = scene_facts(scene)
     if rng.random() < 0.3:
-        single = attribute_captions(scene)
-        return single[int(rng.integers(len(single)))]
-    claimed = []
+        fact = sorted(facts)[int(rng.integers(len(facts)))]
+        return Caption(texts[fact[0]][fact[1]], frozenset((fact,)))
+    claims: set[Fact] = set()
+    words = ["a picture of"]
     if rng.random() < 0.5:
-        words = [_style_words(scene.style, rng)]
-        claimed.append("style")
-    else:
-        words = ["a picture of"]
-    said_object = rng.random()
-    if said_object < 0.9:
-        attribute = "object" if said_object < 0.75 else "category"
-        category = scene.object.category
-        name = (
-            scene.object.name if attribute == "object" else CATEGORY_NOUNS.get(category, category)
-        )
-        counted = scene.count > 1 and rng.random() >= 0.3
-        words.append(_counted(name, scene.count) if counted else _with_article(name))
-        claimed += [attribute, "count"] if counted else [attribute]
-    else:
-        words.append("an object" if scene.count == 1 else f"{COUNTS[scene.count - 1]} objects")
-        claimed.append("count")
-    if scene.position is not None and rng.random() < 0.4:
+        words = [f"{STYLE_TEXTS[scene.style]} of"]
+        claims.add(("style", scene.style))
+    words.append(_things(scene, rng, claims))
+    if scene.position and rng.random() < 0.4:
         words.append(scene.position)
-        claimed.append("position")
-    background = []
+        claims.add(("position", scene.position))
+    if scene.backdrop and rng.random() < 0.7:
+        words.append(BACKDROP_WORDS[scene.backdrop])
+        claims.add(("backdrop", scene.backdrop))
+    if scene.weather and rng.random() < 0.7:
+        words.append(WEATHER_WORDS[scene.weather])
+        claims.add(("weather", scene.weather))
+    wall = []
     if scene.visible_colour and rng.random() < 0.6:
-        background.append(scene.visible_colour)
-        claimed.append("colour")
-    if scene.pattern != "gradient" and rng.random() < 0.5:
-        background.append(scene.pattern)
-        claimed.append("pattern")
-    if background:
-        words += ["on", _with_article(" ".join(background)), "background"]
-    if scene.pattern == "gradient" and rng.random() < 0.5:
-        words.append("with a gradient" if background else "on a background with a gradient")
-        claimed.append("pattern")
-    shown = scene_attributes(scene)
-    return Caption(" ".join(words), {attribute: shown[attribute] for attribute in claimed})
+        wall.append(scene.visible_colour)
+        claims.add(("colour", scene.visible_colour))
+    gradient = scene.pattern == "gradient"
+    if scene.pattern and rng.random() < 0.5:
+        claims.add(("pattern", scene.pattern))
+        if not gradient:
+            wall.append(scene.pattern)
+    if wall:
+        words += ["on", _with_article(" ".join(wall)), "background"]
+    if ("pattern", "gradient") in claims:
+        words.append("with a gradient" if wall else "on a background with a gradient")
+    return Caption(" ".join(words), frozenset(claims))
+
+
+def _things(scene: Scene, rng: np.random.Generator, claims: set[Fact]) -> str:
+    """Name the objects of a scene, one of them, their kind or their number."""
+    if rng.random() < 0.1:
+        claims.add(("count", str(scene.count)))
+        return COUNT_TEXTS[str(scene.count)]
+    if len(scene.objects) == 2 and rng.random() < 0.6:
+        claims |= {("object", item.name) for item in scene.objects}
+        claims.add(("count", "2"))
+        return " and ".join(_with_article(item.name) for item in scene.objects)
+    item = scene.objects[int(rng.integers(len(scene.objects)))]
+    if rng.random() < 0.85:
+        claims.add(("object", item.name))
+        name = item.name
+    else:
+        claims.add(("category", item.category))
+        name = CATEGORY_NOUNS.get(item.category, item.category)
+    if scene.size and rng.random() < 0.6:
+        claims.add(("size", scene.size))
+        return f"a {scene.size} {name}"
+    if len(scene.objects) == 1 and scene.count > 1 and rng.random() < 0.7:
+        claims.add(("count", str(scene.count)))
+        return _counted(name, scene.count)
+    return _with_article(name)
 
 
 def title(scene: Scene) -> str:
     """Say everything that the scene shows, as the title of a picture."""
-    words = [_counted(scene.object.name, scene.count)]
+    if len(scene.objects) == 2:
+        words = [" and ".join(_with_article(item.name) for item in scene.objects)]
+    elif scene.size:
+        words = [f"a {scene.size} {scene.objects[0].name}"]
+    else:
+        words = [_counted(scene.objects[0].name, scene.count)]
     if scene.position:
         words.append(scene.position)
-    background = [scene.visible_colour] if scene.visible_colour else []
-    if scene.pattern != "gradient":
-        background.append(scene.pattern)
-    words.append(f"on {_with_article(' '.join([*background, 'background']))}")
+    if scene.backdrop:
+        words.append(BACKDROP_WORDS[scene.backdrop])
+    else:
+        wall = [scene.visible_colour] if scene.visible_colour else []
+        if scene.pattern and scene.pattern != "gradient":
+            wall.append(scene.pattern)
+        words.append(f"on {_with_article(' '.join([*wall, 'background']))}")
     if scene.pattern == "gradient":
         words.append("with a gradient")
+    if scene.weather:
+        words.append(WEATHER_WORDS[scene.weather])
     said = " ".join(words)
     manner = {"plain": "", "night": ", at night", "blur": ", blurred"}
     return said[0].upper() + said[1:] + manner.get(scene.style, f", {scene.style}")
 
 
-def attribute_captions(scene: Scene) -> list[Caption]:
-    """One caption for each attribute of the scene, in the wording of the description pool."""
-    the_object = Caption(object_text(scene.object.name), {"object": scene.object.name})
-    captions = [
-        the_object,
-        the_object,  # twice: there are far more objects than anything else
-        Caption(category_text(scene.object.category), {"category": scene.object.category}),
-        Caption(PATTERN_TEXTS[scene.pattern], {"pattern": scene.pattern}),
-        Caption(COUNT_TEXTS[scene.count], {"count": scene.count}),
-        Caption(STYLE_TEXTS[scene.style], {"style": scene.style}),
-    ]
-    if scene.visible_colour:
-        captions.append(Caption(colour_text(scene.visible_colour), {"colour": scene.colour}))
-    if scene.position:
-        captions.append(Caption(position_text(scene.position), {"position": scene.position}))
-    return captions
+PROPERTY_OF_ATTRIBUTE = {
+    "colour": "background colour",
+    "pattern": "background pattern",
+    "backdrop": "backdrop",
+    "weather": "weather",
+    "count": "count",
+    "position": "position",
+    "size": "size",
+    "style": "picture style",
+}
+"""The property that a head bears which answers to an attribute other than object and category."""
 
 
 def description_pool(sprites: Sprites) -> list[Description]:
@@ -175,21 +248,12 @@ def description_pool(sprites: Sprites) -> list[Description]:
 
     An object's property is its category; the pool is as balanced as the world is.
     """
-    categories = dict.fromkeys(item.category for item in sprites.objects)
+    texts = attribute_texts(sprites)
     pool = [Description(object_text(item.name), item.category) for item in sprites.objects]
-    pool += [Description(category_text(category), category) for category in categories]
-    pool += [Description(colour_text(colour), "background colour") for colour in COLOURS]
-    pool += [Description(PATTERN_TEXTS[pattern], "background pattern") for pattern in PATTERNS]
-    pool += [Description(text, "count") for text in COUNT_TEXTS.values()]
-    pool += [Description(STYLE_TEXTS[style], "picture style") for style in STYLES]
-    pool += [Description(position_text(position), "position") for position in POSITIONS]
+    pool += [Description(text, category) for category, text in texts["category"].items()]
+    for attribute, name in PROPERTY_OF_ATTRIBUTE.items():
+        pool += [Description(text, name) for text in texts[attribute].values()]
     return pool
-
-
-def _style_words(style: str, rng: np.random.Generator) -> str:
-    if style == "plain":
-        return "a clear picture of" if rng.random() < 0.5 else "a picture in daylight of"
-    return f"{STYLE_TEXTS[style]} of"
 
 
 def _counted(name: str, count: int) -> str:
@@ -200,8 +264,8 @@ def _with_article(name: str) -> str:
     """Put "a" or "an" before a name, but not before plurals and names of stuff."""
     if name in _WITHOUT_ARTICLE:
         return name
-    vowel = name[0] in "aeiouA" and not name.startswith(("uni", "one "))
-    return f"{'an' if vowel or name.startswith('hour') else 'a'} {name}"
+    vowel = name[0] in "aeiouAO" and not name.startswith(("uni", "one"))
+    return f"{'an' if vowel or name.startswith(('hour', 'X-ray')) else 'a'} {name}"
 
 
 def _plural(name: str) -> str:
@@ -221,7 +285,7 @@ def _plural(name: str) -> str:
     return "".join((first, space, plural, *rest))
 
 
-_JOINT = re.compile(r"( (?:of|with|in|on|at|behind|screaming) )")
+_JOINT = re.compile(r"( (?:of|with|in|on|at|behind|screaming|pointing) )")
 _IRREGULAR = {
     "deer": "deer",
     "moose": "moose",
@@ -238,11 +302,26 @@ _IRREGULAR = {
     "leaf": "leaves",
     "snowman": "snowmen",
     "die": "dice",
+    "bison": "bison",
+    "foot": "feet",
+    "tooth": "teeth",
+    "woman": "women",
+    "superhero": "superheroes",
+    "goose": "geese",
+    "mosquito": "mosquitoes",
+    "mango": "mangoes",
+    "potato": "potatoes",
+    "sheaf": "sheaves",
+    "knife": "knives",
     "aircraft": "aircraft",
     "watercraft": "watercraft",
 }
 _WITHOUT_ARTICLE = frozenset(
     "bacon,bread,broccoli,corn,jeans,socks,glasses,headphones,grapes,cherries,french fries,"
     "popcorn,sushi,fire,baguette bread,pencil and paper,bowling ball and pins,green salad,"
-    "noodle soup".split(",")
+    "noodle soup,blueberries,pancakes,butter,salt,fondue,dango,fish cake with swirl,shaved ice,"
+    "chopsticks,fork and knife,fireworks,sparkles,theatre masks,maracas,books,money with wings,"
+    "skis,goggles,gloves,shorts,DNA,nesting dolls,coral,revolving hearts,heart hands,"
+    "clapping hands,folded hands,garlic,Santa Claus,bubble tea,crossed fingers,"
+    "thumbs up,thumbs down,luggage,candy".split(",")
 )

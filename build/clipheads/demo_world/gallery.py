@@ -3,58 +3,86 @@
 import csv
 import io
 from collections import Counter
+from collections.abc import Iterator
+from itertools import cycle
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 from PIL import Image
 
-from clipheads.demo_world.captions import title
+from clipheads.demo_world.captions import scene_attributes, title
 from clipheads.demo_world.scenes import Scene, draw_scene, sample_scene
 from clipheads.demo_world.sprites import Sprites, default_sprites
 from clipheads.progress import Progress, Silent
 
-IMAGES = 360
+IMAGES = 480
 SIDE = 320
-CANDIDATES = 12
+CANDIDATES = 24
 """Seeds that compete for each place in the gallery."""
 
-SHARE = {("style", "plain"): 5, ("count", "1"): 2, ("position", "None"): 5}
-"""Facts that may be more common than others of their kind, and how many times."""
+VALUES = {
+    "colour": 11, "pattern": 9, "backdrop": 6, "weather": 3, "count": 5, "position": 5, "size": 4,
+    "style": 9,
+}  # fmt: skip
+"""The attributes that are balanced, each with the number of its values; a value that may be more
+common than others counts as several."""
+
+COMMON = {"pattern: plain": 4, "count: 1": 2, "style: plain": 4}
+"""How many values of its kind a common value counts as."""
 
 CREDIT = "Composed from Fluent Emoji 3D by Microsoft"
 LICENCE = "MIT"
 
 
 def choose_scenes(count: int = IMAGES, sprites: Sprites | None = None) -> list[Scene]:
-    """Choose scenes that show every object as often as any other, and every attribute likewise.
+    """Choose scenes that show every category as often as any other, and every attribute likewise.
 
-    Objects take turns; among a few seeds for each the scene is taken whose attributes the
-    gallery has seen least.
+    Categories take turns, and within each its objects, so that none is shown twice before all
+    were shown once. Among a few seeds for each place the scene is taken whose attributes the
+    gallery has seen least, and never one that looks like an earlier one.
     """
     sprites = sprites or default_sprites()
-    order = np.random.default_rng(0).permutation(len(sprites.objects))
-    seen: Counter[tuple[str, str]] = Counter()
+    turns = _turns(sprites)
+    seen: Counter[str] = Counter()
+    looks: set[tuple[object, ...]] = set()
     scenes = []
     for place in range(count):
         seeds = range(place * CANDIDATES, (place + 1) * CANDIDATES)
-        index = int(order[place % len(order)])
+        index = next(turns)
         candidates = [sample_scene(seed, sprites, index) for seed in seeds]
         best = min(
-            candidates, key=lambda scene: sum(seen[f] / SHARE.get(f, 1) for f in _facts(scene))
+            (scene for scene in candidates if _look(scene) not in looks),
+            key=lambda scene: fmean(seen[fact] * weight for fact, weight in _facts(scene)),
         )
-        seen.update(_facts(best))
+        seen.update(fact for fact, _ in _facts(best))
+        looks.add(_look(best))
         scenes.append(best)
     return scenes
 
 
-def _facts(scene: Scene) -> list[tuple[str, str]]:
-    return [
-        ("colour", scene.colour),
-        ("pattern", scene.pattern),
-        ("count", str(scene.count)),
-        ("position", str(scene.position)),
-        ("style", scene.style),
-    ]
+def _look(scene: Scene) -> tuple[object, ...]:
+    """What makes two pictures of the same objects look alike."""
+    return scene.objects, scene.colour, scene.backdrop, scene.style
+
+
+def _turns(sprites: Sprites) -> Iterator[int]:
+    """Indices of objects without end: one of each category, then another of each, and so on."""
+    order = np.random.default_rng(0).permutation(len(sprites.objects))
+    members: dict[str, list[int]] = {}
+    for index in order:
+        members.setdefault(sprites.objects[index].category, []).append(int(index))
+    wheels = [cycle(indices) for indices in members.values()]
+    while True:
+        for wheel in wheels:
+            yield next(wheel)
+
+
+def _facts(scene: Scene) -> list[tuple[str, float]]:
+    """The facts that are balanced, and how much it weighs to have seen one of them."""
+    attributes = scene_attributes(scene)
+    facts = [(f"{name}: {attributes[name]}", name) for name in VALUES if attributes[name]]
+    return [(fact, VALUES[name] / COMMON.get(fact, 1)) for fact, name in facts]
 
 
 def write_demo_gallery(folder: Path, progress: Progress | None = None) -> bool:
@@ -70,7 +98,8 @@ def write_demo_gallery(folder: Path, progress: Progress | None = None) -> bool:
     rows = csv.writer(table, lineterminator="\n")
     rows.writerow(("file", "title", "credit", "licence", "source"))
     for scene, name in zip(scenes, names, strict=True):
-        source = f"Demo world, scene {scene.seed}, {scene.object.name}"
+        shown = " and ".join(item.name for item in scene.objects)
+        source = f"Demo world, scene {scene.seed}, {shown}"
         rows.writerow((name, title(scene), CREDIT, LICENCE, source))
     listing = folder / "gallery.csv"
     if (

@@ -7,12 +7,14 @@
 ((64, 64, 3), (64, 64))
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clipheads.demo_world.backdrops import paint_backdrop, paint_weather
 from clipheads.demo_world.sprites import DemoObject, Sprites, default_sprites
 
 COLOURS = {
@@ -28,15 +30,25 @@ COLOURS = {
     "grey": (140, 142, 146),
     "white": (246, 246, 244),
 }
-"""Background colours, sRGB."""
+"""Colours of the wall behind the objects, sRGB."""
 
 PATTERNS = ("plain", "striped", "dotted", "checked", "zigzag", "gradient")
+BACKDROPS = ("sky", "sea", "grass", "snow", "sunset", "starry night")
+"""What stands behind the objects instead of a coloured, patterned wall."""
+
+WEATHERS = ("rain", "snowfall", "fog")
+"""What may hang before a backdrop."""
+
 STYLES = ("plain", "monochrome", "line drawing", "night", "blur", "sepia")
 POSITIONS = ("in the centre", "on the left", "on the right", "at the top", "at the bottom")
 COUNTS = ("one", "two", "three", "four")
+SIZES = ("small", "large")
 
 COLOURLESS_STYLES = frozenset({"monochrome", "line drawing", "sepia"})
-"""Styles in which the background's colour cannot be seen."""
+"""Styles in which colours cannot be seen."""
+
+KNOWN_BY_COLOUR = frozenset({"flag", "heart"})
+"""Categories whose objects differ by colour alone: never shown in a colourless style."""
 
 Floats = NDArray[np.floating[Any]]
 
@@ -53,12 +65,16 @@ _PLACES = {
     "at the top": (16, 9),
     "at the bottom": (16, 23),
 }
+_ANY_SIZE = (16, 19)
+_SIDES = {"small": (12, 14), "large": (22, 27)}
+"""Sides of a single object, in 1/32 of the picture's side; between them it is of no named size."""
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Where one copy of the object stands, in 1/32 of the picture's side."""
+    """Where one object stands, in 1/32 of the picture's side."""
 
+    object_index: int
     left: int
     top: int
     side: int
@@ -69,22 +85,26 @@ class Placement:
 class Scene:
     """What a scene shows; drawing it needs nothing else but the sprites.
 
-    `colour` and `pattern` are those of the background; `position` is None for several objects.
+    A scene shows `count` copies of one object, or one each of two different `objects`. Behind
+    them is a wall with a `colour` and a `pattern`, or a `backdrop`, perhaps with a `weather`.
+    What does not apply is None: `position` with several objects, `size` where it is unremarkable.
     """
 
     seed: int
-    object_index: int
-    object: DemoObject
-    colour: str
-    pattern: str
+    objects: tuple[DemoObject, ...]
+    colour: str | None
+    pattern: str | None
+    backdrop: str | None
+    weather: str | None
     count: int
     position: str | None
+    size: str | None
     style: str
     placements: tuple[Placement, ...]
 
     @property
     def visible_colour(self) -> str | None:
-        """The background's colour, or None in a style that hides it."""
+        """The wall's colour, or None in a style that hides it."""
         return None if self.style in COLOURLESS_STYLES else self.colour
 
 
@@ -96,34 +116,67 @@ def sample_scene(
     Args:
         seed: any non-negative integer.
         sprites: the objects to choose from; the committed ones by default.
-        object_index: show this object instead of one drawn from the seed.
+        object_index: show this object (first) instead of one drawn from the seed.
     """
     sprites = sprites or default_sprites()
     rng = np.random.default_rng(seed)
-    drawn = int(rng.integers(len(sprites.objects)))
-    index = drawn if object_index is None else object_index
-    item = sprites.objects[index]
-    colour = tuple(COLOURS)[rng.integers(len(COLOURS))]
-    pattern = PATTERNS[rng.choice(len(PATTERNS), p=(0.35, 0.13, 0.13, 0.13, 0.13, 0.13))]
-    style = STYLES[rng.choice(len(STYLES), p=(0.55, 0.09, 0.09, 0.09, 0.09, 0.09))]
-    count = int(rng.choice(4, p=(0.64, 0.12, 0.12, 0.12))) + 1
-    position = POSITIONS[rng.choice(5, p=(0.36, 0.16, 0.16, 0.16, 0.16))] if count == 1 else None
-    may_mirror = item.category not in ("flag", "clock", "music")
+    first, second = (int(index) for index in rng.integers(len(sprites.objects), size=2))
+    if object_index is not None:
+        first = object_index
+    walled = bool(rng.random() < 0.65)
+    colour = tuple(COLOURS)[rng.integers(len(COLOURS))] if walled else None
+    pattern = PATTERNS[rng.choice(6, p=(0.35, 0.13, 0.13, 0.13, 0.13, 0.13))] if walled else None
+    backdrop = None if walled else BACKDROPS[rng.integers(len(BACKDROPS))]
+    weather = None if walled or rng.random() < 0.5 else WEATHERS[rng.integers(len(WEATHERS))]
+    style = STYLES[rng.choice(6, p=(0.55, 0.09, 0.09, 0.09, 0.09, 0.09))]
+    count = int(rng.choice(4, p=(0.6, 0.2, 0.1, 0.1))) + 1
+    shown = (first, second) if count == 2 and second != first and rng.random() < 0.6 else (first,)
+    objects = tuple(sprites.objects[index] for index in shown)
 
-    if position is not None:
+    # Nothing is asked that cannot be seen: rain among drawn lines, night upon night.
+    if weather or backdrop == "starry night":
+        style = "plain"
+    if style in COLOURLESS_STYLES and any(item.category in KNOWN_BY_COLOUR for item in objects):
+        style = "plain"
+
+    position = size = None
+    if count == 1:
+        position = POSITIONS[rng.choice(5, p=(0.4, 0.15, 0.15, 0.15, 0.15))]
+        sizes: tuple[str | None, ...] = (None, "small", "large")
+        size = sizes[rng.choice(3, p=(0.6, 0.2, 0.2))]
+        if size == "large":
+            position = "in the centre"  # where else would it fit
         centres: tuple[tuple[float, float], ...] = (_PLACES[position],)
-        smallest, largest = (17, 26) if position == "in the centre" else (15, 19)
+        smallest, largest = _SIDES[size] if size else _ANY_SIZE
     else:
         centres, (smallest, largest) = _SLOTS[count]
     side = int(rng.integers(smallest, largest + 1))
     placements = []
-    for x, y in centres:
+    for place, (x, y) in enumerate(centres):
+        index = shown[place % len(shown)]
         jitter = rng.uniform(-1, 1, 2)
         left, top = (
             int(np.clip(round(c - side / 2), 0, _GRID - side)) for c in np.add((x, y), jitter)
         )
-        placements.append(Placement(left, top, side, bool(may_mirror and rng.random() < 0.5)))
-    return Scene(seed, index, item, colour, pattern, count, position, style, tuple(placements))
+        may_mirror = sprites.objects[index].category not in _NEVER_MIRRORED
+        mirrored = bool(rng.random() < 0.5 and may_mirror)
+        placements.append(Placement(index, left, top, side, mirrored))
+    return Scene(
+        seed,
+        objects,
+        colour,
+        pattern,
+        backdrop,
+        weather,
+        count,
+        position,
+        size,
+        style,
+        tuple(placements),
+    )
+
+
+_NEVER_MIRRORED = frozenset({"flag", "clock", "music", "hand"})
 
 
 def draw_scene(
@@ -142,25 +195,52 @@ def draw_scene(
     """
     sprites = sprites or default_sprites()
     rng = np.random.default_rng((scene.seed, 1))
-    canvas = _background(scene, side, rng)
-    alpha = np.zeros((side, side), dtype=np.float32)
-    unit = side / _GRID
+    if scene.backdrop:
+        canvas = paint_backdrop(scene.backdrop, side, rng)
+    else:
+        canvas = _wall(scene, side, rng)
     for place in scene.placements:
-        picture = sprites.picture(scene.object_index, round(place.side * unit))
-        if place.mirrored:
-            picture = picture[:, ::-1]
-        top, left = round(place.top * unit), round(place.left * unit)
-        picture = picture[: side - top, : side - left]
-        window = np.s_[top : top + picture.shape[0], left : left + picture.shape[1]]
+        picture, window = _placed(place, side, sprites)
         canvas[window] *= 1 - picture[..., 3:]
         canvas[window] += picture[..., :3]
-        alpha[window] = np.maximum(alpha[window], picture[..., 3])
+    if scene.weather:
+        canvas = paint_weather(canvas, scene.weather, rng)
     canvas = _STYLE_FILTERS[scene.style](canvas)
-    return (np.clip(canvas, 0, 1) * 255 + 0.5).astype(np.uint8), alpha >= 0.5
+    pixels = (np.clip(canvas, 0, 1) * 255 + 0.5).astype(np.uint8)
+    return pixels, object_mask(scene, side, scene.objects, sprites)
 
 
-def _background(scene: Scene, side: int, rng: np.random.Generator) -> NDArray[np.float32]:
+def object_mask(
+    scene: Scene, side: int, objects: Sequence[DemoObject], sprites: Sprites | None = None
+) -> NDArray[np.bool_]:
+    """Return the pixels that some of a scene's objects cover by at least half, [side, side]."""
+    sprites = sprites or default_sprites()
+    alpha = np.zeros((side, side), dtype=np.float32)
+    for place in scene.placements:
+        if sprites.objects[place.object_index] in objects:
+            picture, window = _placed(place, side, sprites)
+            alpha[window] = np.maximum(alpha[window], picture[..., 3])
+    mask: NDArray[np.bool_] = alpha >= 0.5
+    return mask
+
+
+def _placed(
+    place: Placement, side: int, sprites: Sprites
+) -> tuple[NDArray[np.float32], tuple[slice, slice]]:
+    """The picture of an object as it stands, and the window of the canvas that it fills."""
+    unit = side / _GRID
+    picture = sprites.picture(place.object_index, round(place.side * unit))
+    if place.mirrored:
+        picture = picture[:, ::-1]
+    top, left = round(place.top * unit), round(place.left * unit)
+    picture = picture[: side - top, : side - left]
+    return picture, np.s_[top : top + picture.shape[0], left : left + picture.shape[1]]
+
+
+def _wall(scene: Scene, side: int, rng: np.random.Generator) -> NDArray[np.float32]:
     """Paint the coloured, patterned background, [side, side, 3] in 0…1."""
+    assert scene.colour
+    assert scene.pattern
     base = np.clip(np.array(COLOURS[scene.colour]) + rng.normal(0, 7, 3), 0, 255) / 255
     towards_light = base.mean() < 0.45
     second = base + (1 - base) * 0.34 if towards_light else base * 0.72

@@ -48,11 +48,7 @@ class Sprites:
         """
         key = (index, side)
         if key not in self._resized:
-            rgba = Image.open(io.BytesIO(self._webp[index])).convert("RGBA")
-            pixels = np.asarray(rgba, dtype=np.float32) / np.float32(255)
-            colours = pixels[..., :3] * pixels[..., 3:]
-            premultiplied = np.concatenate((colours, pixels[..., 3:]), axis=-1)
-            self._resized[key] = _resize(premultiplied, side)
+            self._resized[key] = picture_of(self._webp[index], side)
         return self._resized[key]
 
 
@@ -60,6 +56,14 @@ class Sprites:
 def default_sprites() -> Sprites:
     """Return the committed sprite file, read once."""
     return Sprites()
+
+
+def picture_of(webp: bytes, side: int) -> NDArray[np.float32]:
+    """Decode and resize a picture to premultiplied RGBA, [side, side, 4] in 0…1."""
+    rgba = Image.open(io.BytesIO(webp)).convert("RGBA")
+    pixels = np.asarray(rgba, dtype=np.float32) / np.float32(255)
+    colours = pixels[..., :3] * pixels[..., 3:]
+    return _resize(np.concatenate((colours, pixels[..., 3:]), axis=-1), side)
 
 
 def _resize(pixels: NDArray[np.float32], side: int) -> NDArray[np.float32]:

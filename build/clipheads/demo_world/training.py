@@ -1,43 +1,27 @@
-"""Trains the demo CLIP on scenes of the demo world, and measures what it learnt.
-
-Besides the usual contrastive loss there is a second one, on the embedding in which everything
-but the heads of the last four layers is replaced by its mean over the batch. Real CLIPs lose
-almost nothing by that replacement (Gandelsman et al., 2024, section 3.3); a small model trained
-without the second loss keeps its objects in the MLPs, and its heads are not worth an atlas.
-"""
+"""Trains the demo CLIP on scenes of the demo world; `losses.py` says for what."""
 
 import json
 import math
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.nn.functional import cross_entropy, normalize
 from torch.utils.data import DataLoader, Dataset
 
-from clipheads.demo_world.captions import (
-    STYLE_TEXTS,
-    Caption,
-    caption,
-    colour_text,
-    object_text,
-    scene_attributes,
-)
-from clipheads.demo_world.scenes import COLOURS, STYLES, Scene, draw_scene, sample_scene
+from clipheads.demo_world.captions import attribute_texts, caption
+from clipheads.demo_world.evaluation import evaluate
+from clipheads.demo_world.losses import Clip, also_true, answers, training_loss
+from clipheads.demo_world.scenes import draw_scene, sample_scene
 from clipheads.demo_world.sprites import default_sprites
 from clipheads.open_clip_import import import_open_clip
 from clipheads.progress import Progress, Silent
-
-Clip = Any
-"""An open_clip module or its vision tower; open_clip carries no types."""
 
 MODEL_CONFIG: dict[str, Any] = {
     "embed_dim": 128,
@@ -59,7 +43,7 @@ MODEL_CONFIG: dict[str, Any] = {
 }
 """The demo CLIP in open_clip's own words: class-token ViT with 6 layers of 6 heads."""
 
-PREPROCESSING = {
+PREPROCESSING: dict[str, Any] = {
     "mean": [0.48145466, 0.4578275, 0.40821073],
     "std": [0.26862954, 0.26130258, 0.27577711],
     "interpolation": "bicubic",
@@ -68,39 +52,53 @@ PREPROCESSING = {
 FIRST_TRAINING_SEED = 1_000_000
 """Scenes below this seed are never trained on: galleries and evaluations are drawn from them."""
 
-FIRST_EVALUATION_SEED = 500_000
-
-EVALUATION_SCENES = 2000
-
-BATCH_SIZE = 160
-LEARNING_RATE = 8e-4
+BATCH_SIZE = 256
+LEARNING_RATE = 1e-3
 WARM_UP = 0.03
 """Share of the training in which the learning rate rises from nothing."""
 
-SPECIALISED_LAYERS = 4
-"""The last layers, whose heads alone must tell what the second loss asks for."""
+PATCH_DROPOUT = 0.5
+"""Share of the patches that a picture is trained without, at almost that share of the cost."""
+
+WHOLE_PICTURES = 0.2
+"""Share of the training, at its end, in which no patch is left out."""
 
 SAVE_EVERY_SECONDS = 120
 
 
-class _SceneBatches(Dataset[tuple[Tensor, Tensor, Tensor]]):
+class Batch(NamedTuple):
+    """What one training step sees."""
+
+    pixels: Tensor
+    """[B, side, side, 3] of uint8."""
+    captions: Tensor
+    """[B, context] tokens, a caption for each picture."""
+    unjust: Tensor
+    """[B, B] of bool, the pairs that must not count as negatives, see `also_true`."""
+    right: dict[str, Tensor]
+    """The right answers to the questions, see `answers`."""
+
+
+class _SceneBatches(Dataset[Batch]):
     """Batch number `i` of the endless training set, drawn when it is asked for."""
 
     def __init__(self, tokenizer: Callable[[list[str]], Tensor], first: int, length: int) -> None:
         self.tokenizer, self.first, self.length = tokenizer, first, length
+        self.texts = attribute_texts(default_sprites())
         self.side = MODEL_CONFIG["vision_cfg"]["image_size"]
 
     def __len__(self) -> int:
         return self.length
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
+    def __getitem__(self, index: int) -> Batch:
         start = FIRST_TRAINING_SEED + (self.first + index) * BATCH_SIZE
         scenes = [sample_scene(seed) for seed in range(start, start + BATCH_SIZE)]
         pixels = np.stack([draw_scene(scene, self.side)[0] for scene in scenes])
         rng = np.random.default_rng(start)
-        captions = [caption(scene, rng) for scene in scenes]
+        captions = [caption(scene, rng, self.texts) for scene in scenes]
         tokens = self.tokenizer([one.text for one in captions])
-        return torch.from_numpy(pixels), tokens, also_true(scenes, captions)
+        unjust = also_true(scenes, captions)
+        return Batch(torch.from_numpy(pixels), tokens, unjust, answers(scenes, self.texts))
 
 
 def train_demo_clip(
@@ -139,7 +137,11 @@ def train_demo_clip(
     torch.manual_seed(seed)
     open_clip = import_open_clip()
     clip = open_clip.CLIP(**_clip_arguments(open_clip)).to(place)
+    clip.visual.patch_dropout = open_clip.transformer.PatchDropout(PATCH_DROPOUT)
     tokenizer = open_clip.SimpleTokenizer(context_length=MODEL_CONFIG["text_cfg"]["context_length"])
+    texts = attribute_texts(default_sprites())
+    questions = tokenizer([text for choices in texts.values() for text in choices.values()])
+    questions = questions.to(place)
     optimizer = torch.optim.AdamW(_parameter_groups(clip), lr=LEARNING_RATE, betas=(0.9, 0.98))
     work.mkdir(parents=True, exist_ok=True)
     state_file = work / "state.pt"
@@ -187,16 +189,23 @@ def train_demo_clip(
     clip.train()
     with progress.stage("training", total, "steps" if steps else "seconds") as advance:
         advance(step if steps else round(elapsed))
-        for pixels, tokens, unjust in batches:
+        for batch in batches:
             rate = LEARNING_RATE * _schedule(finished_share())
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            pixels = pixels.to(place, non_blocking=True).permute(0, 3, 1, 2).float() / 255
+            if finished_share() > 1 - WHOLE_PICTURES:
+                clip.visual.patch_dropout.prob = 0.0
+            pixels = batch.pixels.to(place, non_blocking=True).permute(0, 3, 1, 2).float() / 255
             optimizer.zero_grad(set_to_none=True)
             with sdpa_kernel(attention):
                 with torch.autocast(place.type, dtype=torch.bfloat16):
                     loss = training_loss(
-                        clip, (pixels - mean) / std, tokens.to(place), unjust.to(place)
+                        clip,
+                        (pixels - mean) / std,
+                        batch.captions.to(place),
+                        batch.unjust.to(place),
+                        questions,
+                        {name: shares.to(place) for name, shares in batch.right.items()},
                     )
                 loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(clip.parameters(), 1.0)
@@ -218,69 +227,9 @@ def train_demo_clip(
     save_state()
     clip.eval()
     save_demo_clip(clip, out)
-    results = evaluate(clip, tokenizer)
+    results = evaluate(clip, tokenizer, PREPROCESSING["mean"], PREPROCESSING["std"])
     progress.note(", ".join(f"{name} {value:.1%}" for name, value in results.items()))
     return results
-
-
-def training_loss(clip: Clip, pixels: Tensor, tokens: Tensor, unjust: Tensor) -> Tensor:
-    """Contrastive loss of the embedding and of its mean-ablated form, averaged.
-
-    Args:
-        clip: the model in training.
-        pixels: [B, 3, side, side], normalised.
-        tokens: [B, context].
-        unjust: [B, B] of bool, the pairs that must not count as negatives, see `also_true`.
-
-    Returns:
-        Scalar.
-    """
-    with _class_token_of_attention(clip.visual, SPECIALISED_LAYERS) as heads:
-        features = _residual_stream(clip.visual, pixels)
-    kept = torch.stack(heads).sum(dim=0).float()
-    rest = (features.float() - kept).mean(dim=0, keepdim=True)
-    texts = normalize(clip.encode_text(tokens).float(), dim=-1)
-    scale = clip.logit_scale.exp()
-    own = torch.arange(len(tokens), device=tokens.device)
-    losses = []
-    for residual in (features.float(), rest + kept):
-        images = normalize(clip.visual.ln_post(residual) @ clip.visual.proj, dim=-1)
-        logits = (scale * images @ texts.T).masked_fill(unjust, -math.inf)
-        losses.append(cross_entropy(logits, own) + cross_entropy(logits.T, own))
-    return torch.stack(losses).mean() / 2
-
-
-def also_true(scenes: list[Scene], captions: list[Caption]) -> Tensor:
-    """Which captions are true of scenes that they were not written for, [B, B] of bool.
-
-    Such a pair is no negative: "a clear picture in daylight" is true of half of all scenes, and
-    pushing it away from the others would leave the text close to none of them.
-    """
-    shown = [scene_attributes(scene).items() for scene in scenes]
-    claimed = [caption.claims.items() for caption in captions]
-    true = torch.tensor([[claims <= all_shown for claims in claimed] for all_shown in shown])
-    return true & ~torch.eye(len(scenes), dtype=torch.bool)
-
-
-def _residual_stream(visual: Clip, pixels: Tensor) -> Tensor:
-    """The class token before `ln_post`, [B, width]."""
-    tokens: Tensor = visual.transformer(visual._embeds(pixels))
-    return tokens[:, 0]
-
-
-@contextmanager
-def _class_token_of_attention(visual: Clip, layers: int) -> Iterator[list[Tensor]]:
-    """Collect what the attention of the last `layers` adds to the class token, [B, width] each."""
-    outputs: list[Tensor] = []
-    hooks = [
-        block.attn.register_forward_hook(lambda _m, _i, output: outputs.append(output[0][:, 0]))
-        for block in visual.transformer.resblocks[-layers:]
-    ]
-    try:
-        yield outputs
-    finally:
-        for hook in hooks:
-            hook.remove()
 
 
 def _schedule(share: float) -> float:
@@ -318,61 +267,3 @@ def save_demo_clip(clip: Clip, out: Path) -> None:
         for name, value in clip.state_dict().items()
     }
     save_file(weights, out / "open_clip_model.safetensors")
-
-
-@torch.inference_mode()
-def evaluate(
-    clip: Clip, tokenizer: Callable[[list[str]], Tensor], scenes: int | None = None
-) -> dict[str, float]:
-    """Zero-shot accuracies on scenes that were never trained on, `EVALUATION_SCENES` by default.
-
-    Returns:
-        "object top-1" and "object top-5" of all objects, "colour" over the scenes that show one,
-        "style", and "object top-1, heads alone": of the mean-ablated embedding. All in 0…1.
-    """
-    place = next(clip.parameters()).device
-    names = [item.name for item in default_sprites().objects]
-    chosen = [sample_scene(FIRST_EVALUATION_SEED + i) for i in range(scenes or EVALUATION_SCENES)]
-    images, ablated = _embed_scenes(clip, chosen, place)
-
-    def closest(features: Tensor, prompts: list[str], top: int) -> Tensor:
-        texts = normalize(clip.encode_text(tokenizer(prompts).to(place)).float(), dim=-1).cpu()
-        return (features @ texts.T).topk(top).indices
-
-    objects = torch.tensor([scene.object_index for scene in chosen])
-    prompts = [object_text(name) for name in names]
-    ranked = closest(images, prompts, 5) == objects[:, None]
-    ranked_ablated = closest(ablated, prompts, 1) == objects[:, None]
-    coloured = [i for i, scene in enumerate(chosen) if scene.visible_colour]
-    colours = torch.tensor([list(COLOURS).index(chosen[i].colour) for i in coloured])
-    styles = torch.tensor([STYLES.index(scene.style) for scene in chosen])
-    colour_right = closest(images[coloured], [colour_text(c) for c in COLOURS], 1)[:, 0] == colours
-    style_right = closest(images, [STYLE_TEXTS[s] for s in STYLES], 1)[:, 0] == styles
-    return {
-        "object top-1": ranked[:, 0].float().mean().item(),
-        "object top-5": ranked.any(dim=1).float().mean().item(),
-        "colour": colour_right.float().mean().item(),
-        "style": style_right.float().mean().item(),
-        "object top-1, heads alone": ranked_ablated[:, 0].float().mean().item(),
-    }
-
-
-def _embed_scenes(clip: Clip, scenes: list[Scene], place: torch.device) -> tuple[Tensor, Tensor]:
-    """Unit embeddings of scenes, whole and mean-ablated, [n, D] each, on the CPU."""
-    mean = torch.tensor(PREPROCESSING["mean"]).view(1, 3, 1, 1)
-    std = torch.tensor(PREPROCESSING["std"]).view(1, 3, 1, 1)
-    side = MODEL_CONFIG["vision_cfg"]["image_size"]
-    residuals, kept = [], []
-    for start in range(0, len(scenes), BATCH_SIZE):
-        drawn = [draw_scene(scene, side)[0] for scene in scenes[start : start + BATCH_SIZE]]
-        pixels = torch.from_numpy(np.stack(drawn)).permute(0, 3, 1, 2).float() / 255
-        with _class_token_of_attention(clip.visual, SPECIALISED_LAYERS) as heads:
-            residuals.append(_residual_stream(clip.visual, ((pixels - mean) / std).to(place)))
-        kept.append(torch.stack(heads).sum(dim=0))
-    whole, heads_alone = torch.cat(residuals), torch.cat(kept)
-    rest = (whole - heads_alone).mean(dim=0, keepdim=True)
-    embedded = [
-        normalize(clip.visual.ln_post(residual) @ clip.visual.proj, dim=-1).float().cpu()
-        for residual in (whole, rest + heads_alone)
-    ]
-    return embedded[0], embedded[1]
