@@ -19,7 +19,7 @@ CSV = "head,label,reason\nL0.H0,Colour,I looked\nL1.H0,,nothing to see\n"
 def test_a_csv_gives_labels_and_reasons_and_the_rest_is_unlabelled(tmp_path: Path) -> None:
     (tmp_path / "mine.csv").write_text(CSV)
 
-    named = name_heads_from_file(HEADS, tmp_path / "mine.csv")
+    named = name_heads_from_file(HEADS, file=tmp_path / "mine.csv")
 
     assert [label.text for label in named.labels.values()] == ["Colour", None, None]
     assert list(named.labels) == list(HEADS)
@@ -34,7 +34,7 @@ def test_a_csv_gives_labels_and_reasons_and_the_rest_is_unlabelled(tmp_path: Pat
 def test_a_json_says_the_same(tmp_path: Path) -> None:
     (tmp_path / "mine.json").write_text('{"L0.H0": "Colour", "L1.H0": null}')
 
-    named = name_heads_from_file(HEADS, tmp_path / "mine.json")
+    named = name_heads_from_file(HEADS, file=tmp_path / "mine.json")
 
     assert [label.text for label in named.labels.values()] == ["Colour", None, None]
 
@@ -56,6 +56,6 @@ def test_a_bad_file_is_one_line(tmp_path: Path, name: str, text: str | None, lin
     if text is not None:
         (tmp_path / name).write_text(text)
     with pytest.raises(AtlasError, match=line) as caught:
-        name_heads_from_file(HEADS, tmp_path / name)
+        name_heads_from_file(HEADS, file=tmp_path / name)
     assert str(caught.value).startswith(str(tmp_path / name))
     assert "\n" not in str(caught.value)

@@ -411,7 +411,7 @@ def test_another_labeller_changes_the_records_and_nothing_else(
     atlas = tmp_path / "atlas"
     shutil.copytree(built.folder.parent, atlas)
 
-    def all_alike(heads: Mapping[str, Sequence[Description]]) -> NamedHeads:
+    def all_alike(heads: Mapping[str, Sequence[Description]], _bundle: Path) -> NamedHeads:
         return NamedHeads(
             {head: Label(text="sameness", confidence=None, reason="Said so.") for head in heads},
             {head: [True] * len(described) for head, described in heads.items()},

@@ -88,7 +88,7 @@ def test_the_next_build_gives_the_labels_of_its_own_labeller(inputs: Path, atlas
 def test_a_labeller_that_fails_leaves_the_bundle_as_it_was(atlas: Path) -> None:
     before = files_of(atlas)
 
-    def fails(_heads: Mapping[str, Sequence[Description]]) -> NamedHeads:
+    def fails(_heads: Mapping[str, Sequence[Description]], _bundle: Path) -> NamedHeads:
         raise AtlasError("no key")
 
     with pytest.raises(AtlasError, match="no key"):
@@ -100,7 +100,7 @@ def test_a_labeller_that_fails_leaves_the_bundle_as_it_was(atlas: Path) -> None:
 def test_the_labeller_sees_the_descriptions_of_every_head(atlas: Path) -> None:
     seen: dict[str, list[Description]] = {}
 
-    def look(heads: Mapping[str, Sequence[Description]]) -> NamedHeads:
+    def look(heads: Mapping[str, Sequence[Description]], _bundle: Path) -> NamedHeads:
         seen.update({head: list(described) for head, described in heads.items()})
         blank = Label(text=None, confidence=None, reason="Not asked.")
         return NamedHeads(

@@ -14,6 +14,7 @@
     data/atlas/<model>/projections.onnx      text [n, D] -> queries [n, heads, r]
     data/atlas/<model>/search/               what a browser searches: search.json (SearchRecord),
                                              *.bin, texts.json, encoders; docs/search-format.md
+    data/atlas/<model>/ground-truth.json     GroundTruthRecord; the demo world's models alone
 
 What later stages of a build read, and pages do not:
 
@@ -122,7 +123,7 @@ class DescriptionPool(Record):
 class Labeller(Record):
     """Who named the heads."""
 
-    kind: Literal["embedded", "openai", "imported"]
+    kind: Literal["embedded", "neighbours", "openai", "imported"]
     method: str = Field(description="One sentence for the reader, with its settings")
     model: str | None = None
     prompt_version: str | None = None
@@ -385,3 +386,111 @@ class SearchRecord(Record):
     projections: Fidelity
     text_encoder: Fidelity | None = Field(description="None if it was not exported")
     image_encoder: Fidelity | None = Field(description="None if it was not exported")
+
+
+class AttributeSeparation(Record):
+    """How well a head's coordinates alone tell an attribute of unseen scenes."""
+
+    attribute: str
+    accuracy: float = Field(description="Balanced over the values, by the 8 nearest known scenes")
+    chance: float = Field(description="Balanced accuracy of guessing")
+    gain: float = Field(description="(accuracy - chance) / (1 - chance)")
+
+
+class HeadTruth(Record):
+    """What a head really separates, beside its label."""
+
+    id: str
+    variance_share: float
+    separations: list[AttributeSeparation]
+    property: str = Field(description="The property of the attribute of largest gain")
+    label: str | None = Field(description="Of the bundle's labeller")
+    label_attribute: str | None = Field(description="The attribute that the label speaks of")
+    agrees: bool | None = Field(description="Label is the true property; None without label")
+    neighbour_precision: float | None = Field(
+        description="At 8, for the label's attribute, by cosine in this head; None without label"
+    )
+
+
+class LabelTruth(Record):
+    """How many labels of one method name what the heads really separate."""
+
+    method: str
+    labelled: int
+    agree: int = Field(description="Labels that are the head's true property")
+    hold: int = Field(description="Labels whose attribute the head tells with a gain of 0.3")
+    properties: int = Field(description="Different labels given")
+    chance: float | None = Field(
+        description="Expected share of agreement when the same labels are dealt at random"
+    )
+    same_label: float | None = Field(
+        None, description="Share of heads with the same label, or none, over another gallery"
+    )
+
+
+class PropertyPrecision(Record):
+    """Neighbours at 8 that share the label's attribute, over the heads with that label."""
+
+    property: str
+    heads: int
+    precision: float
+    whole_embedding: float
+    chance: float
+
+
+class MapTruth(Record):
+    """Heat maps of one kind against the masks of the objects that they should find."""
+
+    kind: Literal["topic", "contrast"]
+    map: str = Field(description="What drew the map, in words")
+    accuracy: float
+    miou: float
+    mean_precision: float
+    maps: int
+
+
+class Curve(Record):
+    """Accuracy as something is taken away."""
+
+    name: str
+    values: list[float]
+
+
+class Faithfulness(Record):
+    """Zero-shot accuracy after replacing what heads write."""
+
+    by_descriptions: list[Curve] = Field(description="k = 1, 2, … descriptions for each head")
+    by_random_texts: list[Curve] = Field(description="The same with texts drawn at random")
+    untouched: list[Curve] = Field(description="One value each: all heads as they are")
+    by_ablation: list[Curve] = Field(description="0, 1, 2, … heads replaced by their mean")
+    ablated: list[str] = Field(description="The heads, from the least to the most important")
+
+
+class ZeroShot(Record):
+    """Zero-shot accuracy of a question about unseen scenes."""
+
+    question: str
+    accuracy: float
+    heads_alone: float = Field(description="All but the last four layers' heads at their mean")
+
+
+class GroundTruthRecord(Record):
+    """`<model>/ground-truth.json`: what is true of a model of the demo world."""
+
+    format: Literal[1] = 1
+    known_scenes: int = Field(description="Learnt and chosen on these")
+    asked_scenes: int = Field(description="Reported on these")
+    zero_shot: list[ZeroShot]
+    heads: list[HeadTruth]
+    scored_layers: list[int]
+    separating_share: float = Field(
+        description="Share of the scored layers' variance in heads with some gain of 0.3"
+    )
+    separated_properties: list[str] = Field(description="True properties of those heads")
+    labels: list[LabelTruth]
+    same_first_descriptions: float = Field(
+        description="Share of the first three descriptions that stay over another gallery"
+    )
+    neighbours: list[PropertyPrecision]
+    maps: list[MapTruth]
+    faithfulness: Faithfulness

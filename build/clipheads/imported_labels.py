@@ -14,7 +14,9 @@ from clipheads.labels import NamedHeads, matching_properties
 FORM = 'a .csv with the columns head,label (and reason), or a .json such as {"L11.H7": "colour"}'
 
 
-def name_heads_from_file(heads: Mapping[str, Sequence[Description]], file: Path) -> NamedHeads:
+def name_heads_from_file(
+    heads: Mapping[str, Sequence[Description]], _bundle: Path | None = None, *, file: Path
+) -> NamedHeads:
     """Label heads as a file says; a description matches by the property that the pool gives it.
 
     Args:

@@ -115,6 +115,7 @@ class CallEstimate:
 
 def name_heads_in_context(
     heads: Mapping[str, Sequence[Description]],
+    _bundle: Path | None = None,
     *,
     cache: Path,
     model: str = DEFAULT_MODEL,

@@ -1,10 +1,12 @@
 """The embedded labeller: the property that a head's descriptions have in common.
 
-Every labeller gives the same thing, `NamedHeads`: this one, `incontext` and `imported_labels`.
+Every labeller gives the same thing, `NamedHeads`: this one, `neighbour_labels`,
+`incontext` and `imported_labels`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from clipheads.bundle import Label, Labeller
 from clipheads.descriptions import Description, fold_label
@@ -24,11 +26,14 @@ class NamedHeads:
     labeller: Labeller
 
 
-NameHeads = Callable[[Mapping[str, Sequence[Description]]], NamedHeads]
-"""A labeller: from the TEXTSPAN descriptions of each head, in order, to its name."""
+NameHeads = Callable[[Mapping[str, Sequence[Description]], Path], NamedHeads]
+"""A labeller: from the TEXTSPAN descriptions of each head, in order, to its name. It is also told
+the folder of the bundle, where it finds everything else about the heads."""
 
 
-def name_heads(heads: Mapping[str, Sequence[Description]]) -> NamedHeads:
+def name_heads(
+    heads: Mapping[str, Sequence[Description]], _bundle: Path | None = None
+) -> NamedHeads:
     """Label the heads of a model by the embedded labeller, and match descriptions by property."""
     labels = {head: label_head(descriptions) for head, descriptions in heads.items()}
     return NamedHeads(labels, matching_properties(labels, heads), embedded_labeller())

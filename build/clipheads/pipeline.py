@@ -422,7 +422,7 @@ class _Build:
     @cached_property
     def named(self) -> NamedHeads:
         """What the labeller says of the heads."""
-        return self.name_heads(self.findings.described)
+        return self.name_heads(self.findings.described, self.folder)
 
     @cached_property
     def properties(self) -> list[PropertyRecord]:

@@ -60,7 +60,8 @@ def relabel(folder: Path, name_heads: NameHeads) -> Outcome:
         {
             head.id: [Description(one.text, one.property) for one in head.descriptions]
             for head in before
-        }
+        },
+        folder,
     )
     after = [
         head.model_copy(

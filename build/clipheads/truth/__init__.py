@@ -1,0 +1,9 @@
+"""Measures of what is true, for images of which the truth is known.
+
+    coordinates + known attributes ─► separation ─► label agreement
+    coordinates + known attributes ─► precision of neighbours
+    heat maps + known masks ────────► map scores
+    contributions + descriptions ───► faithfulness
+
+Nothing here knows the demo world; `demo_world/ground_truth.py` brings the two together.
+"""
