@@ -22,6 +22,7 @@ COMMANDS = (
     "models",
     "train-demo",
     "audit",
+    "ground-truth",
     "bench",
 )
 
@@ -162,6 +163,12 @@ def test_a_broken_image_is_skipped_named_and_counted_and_a_second_run_does_nothi
     assert "1 skipped, 3 images read" in first.stdout
     assert "nothing to do" in second.stdout
     assert "\x1b" not in first.stdout  # plain in a pipe
+
+
+def test_the_truth_of_an_atlas_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    result = head_atlas("ground-truth", "--atlas", tmp_path / "nowhere")
+
+    assert_one_line(result, "nowhere", "head-atlas demo")
 
 
 def test_paper_builds_the_six_models_in_turn(monkeypatch: pytest.MonkeyPatch, photos: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from synthetic_bundle import write_bundle
 from synthetic_search import write_search
+from synthetic_truth import write_truth
 
 from clipheads.bundle import RESERVED_NAMES
 from headatlas.schemas import RECORDS, schema_files
@@ -19,6 +20,7 @@ FILES = {
     "images": "demo-clip/images.json",
     "gallery": "gallery/manifest.json",
     "search": "demo-clip/search/search.json",
+    "ground-truth": "demo-clip/ground-truth.json",
 }
 
 
@@ -26,6 +28,7 @@ FILES = {
 def atlas(tmp_path_factory: pytest.TempPathFactory) -> Path:
     atlas = write_bundle(tmp_path_factory.mktemp("schemas") / "atlas", images=6)
     write_search(atlas)
+    write_truth(atlas / "demo-clip")
     return atlas
 
 

@@ -16,6 +16,7 @@ from clipheads.bundle import (
     FORMAT,
     RESERVED_NAMES,
     GalleryManifest,
+    GroundTruthRecord,
     HeadRecord,
     HeatMap,
     ImagesRecord,
@@ -42,6 +43,8 @@ class ModelBundle:
     """[heads, images, k]: their cosines."""
     maps: NDArray[np.float16]
     """[maps, rows, columns]."""
+    truth: GroundTruthRecord | None = None
+    """Of a model of the demo world: what is known to be true."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,6 +154,9 @@ def _read_model(folder: Path, gallery: GalleryManifest) -> ModelBundle | str:
         _read_record(folder / "heads" / f"{head.id}.json", HeadRecord) for head in record.heads
     )
     images = _read_record(folder / "images.json", ImagesRecord)
+    truth = None
+    if (folder / "ground-truth.json").is_file():
+        truth = _read_record(folder / "ground-truth.json", GroundTruthRecord)
     nearest, scores = _read_arrays(folder / "neighbours.safetensors", "images", "scores")
     (maps,) = _read_arrays(folder / "heatmaps.safetensors", "maps")
     expected = (len(heads), len(gallery.images))
@@ -166,6 +172,7 @@ def _read_model(folder: Path, gallery: GalleryManifest) -> ModelBundle | str:
         neighbours=nearest.astype(np.int32),
         scores=scores.astype(np.float32),
         maps=maps.astype(np.float16),
+        truth=truth,
     )
     _check_references(folder, model, gallery)
     return model
@@ -192,6 +199,13 @@ def _check_references(folder: Path, model: ModelBundle, gallery: GalleryManifest
         for own in head.image_neighbours:
             images |= {own.image, *(n.image for n in own.neighbours)}
     images |= {heat.image for heat in maps}
+    if model.truth and [(head.id, head.label) for head in model.truth.heads] != [
+        (head.id, head.label) for head in model.record.heads
+    ]:
+        raise BundleError(
+            f"{folder / 'ground-truth.json'}: measured with other labels; run"
+            " `head-atlas ground-truth` again, or remove it"
+        )
     for kind, missing in (("image", images - ids), ("head", named - heads)):
         if missing:
             raise BundleError(

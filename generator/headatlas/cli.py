@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from clipheads.data_files import data_file
 from clipheads.errors import AtlasError
 from headatlas.console import progress_for
 
 if TYPE_CHECKING:
+    from clipheads.bundle import GroundTruthRecord
     from clipheads.labels import NameHeads
 
 # Threads that wait for one another by spinning make torch several times slower on a busy machine.
@@ -54,6 +56,7 @@ class Labeler(StrEnum):
     """Who names the heads."""
 
     EMBEDDED = "embedded"
+    NEIGHBOURS = "neighbours"
     OPENAI = "openai"
 
 
@@ -62,7 +65,10 @@ SiteOption = Annotated[Path, typer.Option("--out", help="Folder of the site.")]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps, …")]
 LabelerOption = Annotated[
     Labeler,
-    typer.Option(help="By the pool's own properties, or in context by a language model."),
+    typer.Option(
+        help="By the properties of the descriptions, by what the nearest images share, or in "
+        "context by a language model."
+    ),
 ]
 LabelsOption = Annotated[
     Path | None,
@@ -97,8 +103,8 @@ def demo(
     device: DeviceOption = "auto",
 ) -> None:
     """Build the embedded default, from drawing its images to the finished site."""
-    from clipheads.data_files import data_file
     from clipheads.demo_world.gallery import write_demo_gallery
+    from clipheads.neighbour_labels import name_heads_by_neighbours
 
     progress = progress_for(out)
     if not write_demo_gallery(gallery, progress):
@@ -111,9 +117,11 @@ def demo(
         descriptions=data_file("demo", "descriptions.csv"),
         topics=data_file("demo", "topics.csv"),
         contrasts=data_file("demo", "contrasts.csv"),
+        name_heads=partial(name_heads_by_neighbours, pool=data_file("demo", "descriptions.csv")),
         export_text_encoder=True,
         export_image_encoder=True,
     )
+    _measure_truth(atlas, device)
     _generate(atlas, site, None)
     folder = "" if site == Path("site") else f" --dir {site}"
     out.print(f"Look at it: open {site / 'index.html'}, or run head-atlas serve{folder}")
@@ -175,7 +183,9 @@ def build(
     if len(names) > 1 and (checkpoint or labels):
         option = "--checkpoint" if checkpoint else "--labels"
         raise AtlasError(f"{option} goes with one --model, but there are {len(names)}")
-    name_heads = _labeller(labeler, labels, label_model, label_server, concurrency, answers)
+    name_heads = _labeller(
+        labeler, labels, descriptions, label_model, label_server, concurrency, answers
+    )
     for name in names:
         _build_model(
             name,
@@ -206,6 +216,10 @@ def label(
     ] = None,
     labeler: LabelerOption = Labeler.OPENAI,
     labels: LabelsOption = None,
+    descriptions: Annotated[
+        Path | None,
+        typer.Option(help="The pool that the bundle was built with, for --labeler neighbours."),
+    ] = None,
     label_model: LabelModelOption = None,
     label_server: LabelServerOption = None,
     concurrency: ConcurrencyOption = 4,
@@ -237,7 +251,9 @@ def label(
             f" {counted.answer_tokens} of answers ({TOKEN_ESTIMATE})"
         )
         return
-    name_heads = _labeller(labeler, labels, label_model, label_server, concurrency, answers)
+    name_heads = _labeller(
+        labeler, labels, descriptions, label_model, label_server, concurrency, answers
+    )
     for folder in folders:
         outcome = relabel(folder, name_heads)
         out.print(f"{folder.name}: {'labels written' if outcome == 'built' else 'same labels'}")
@@ -340,6 +356,15 @@ def audit() -> None:
     out.print(as_text(recompute()), markup=False)
 
 
+@app.command("ground-truth", epilog="Example: `head-atlas ground-truth`")
+def ground_truth(device: DeviceOption = "auto", atlas: AtlasOption = Path("data/atlas")) -> None:
+    """Measure how true the demo atlas is: labels, neighbours and heat maps against known scenes."""
+    from clipheads.demo_world.truth_report import report
+
+    for line in report(_measure_truth(atlas, device)):
+        out.print(line, markup=False)
+
+
 @app.command(epilog="Example: `head-atlas bench`")
 def bench() -> None:
     """Measure decomposition and TEXTSPAN as ratios within one run."""
@@ -361,6 +386,7 @@ def _models_to_build(models: list[str], *, paper: bool) -> list[str]:
 def _labeller(
     labeler: Labeler,
     labels: Path | None,
+    pool: Path | None,
     model: str | None,
     server: str | None,
     concurrency: int,
@@ -371,12 +397,18 @@ def _labeller(
         from clipheads.imported_labels import name_heads_from_file
 
         return partial(name_heads_from_file, file=labels)
+    if labeler is not Labeler.OPENAI and (model or server):
+        raise AtlasError("--label-model and --label-server go with --labeler openai")
     if labeler is Labeler.EMBEDDED:
         from clipheads.labels import name_heads
 
-        if model or server:
-            raise AtlasError("--label-model and --label-server go with --labeler openai")
         return name_heads
+    if labeler is Labeler.NEIGHBOURS:
+        from clipheads.neighbour_labels import name_heads_by_neighbours
+
+        return partial(
+            name_heads_by_neighbours, pool=pool or data_file("descriptions", "general.csv")
+        )
     from clipheads.incontext import DEFAULT_MODEL, name_heads_in_context
 
     return partial(
@@ -403,6 +435,16 @@ def _build_model(name: str, *, gallery: Path, atlas: Path, **options: object) ->
         progress.note(f"{report.model}: built {', '.join(built)} in {report.folder}")
     else:
         progress.note(f"{report.model}: nothing to do, all stages are unchanged")
+
+
+def _measure_truth(atlas: Path, device: str) -> "GroundTruthRecord":
+    from clipheads.bundle import GroundTruthRecord
+    from clipheads.demo_world.ground_truth import write_ground_truth
+
+    bundle = atlas / "demo-clip"
+    model = f"local-dir:{data_file('demo', 'demo-clip')}"
+    write_ground_truth(model, bundle, device=device, progress=progress_for(out))
+    return GroundTruthRecord.model_validate_json((bundle / "ground-truth.json").read_bytes())
 
 
 def _generate(atlas: Path, folder: Path, base_url: str | None) -> None:

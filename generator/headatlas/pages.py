@@ -38,6 +38,7 @@ from .palette import COLOURS, assign
 HOME = Link("index.html")
 METHODS = Link("methods/index.html")
 COMPARE = Link("compare/index.html")
+GROUND_TRUTH = Link("ground-truth/index.html")
 TABLE_1 = Link("recomputing-table-1/index.html")
 PUBLISHED_LABELS = Link("published-labels/index.html")
 SEARCH = Link("search/index.html")

@@ -12,6 +12,7 @@ from .heatmap_png import heatmap_uri, peak, place
 from .links import Link, address, relative
 from .pages import (
     COMPARE,
+    GROUND_TRUTH,
     HOME,
     METHODS,
     METHODS_ANCHORS,
@@ -110,6 +111,7 @@ def environment() -> Environment:
         "methods": METHODS,
         "compare": COMPARE,
         "table_1": TABLE_1,
+        "ground_truth": GROUND_TRUTH,
         "published_labels": PUBLISHED_LABELS,
         "search": SEARCH,
         "schemas": {name: schema_link(name) for name in RECORDS},

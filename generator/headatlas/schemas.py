@@ -4,6 +4,7 @@ import json
 
 from clipheads.bundle import (
     GalleryManifest,
+    GroundTruthRecord,
     HeadRecord,
     ImagesRecord,
     ModelRecord,
@@ -19,9 +20,10 @@ RECORDS: dict[str, type[Record]] = {
     "images": ImagesRecord,
     "gallery": GalleryManifest,
     "search": SearchRecord,
+    "ground-truth": GroundTruthRecord,
 }
 """The files of a bundle: model.json, heads/L11.H7.json, images.json, gallery/manifest.json,
-search/search.json."""
+search/search.json, ground-truth.json."""
 
 
 def schema_link(name: str) -> Link:

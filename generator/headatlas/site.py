@@ -12,6 +12,7 @@ from clipheads.errors import AtlasError
 from clipheads.progress import Progress, Silent
 
 from .atlas_reader import Atlas, read_atlas
+from .ground_truth import ground_truth_page, ground_truth_plots
 from .links import address
 from .output import Output
 from .pages import (
@@ -71,6 +72,10 @@ def generate_site(
     search = search_page(read, models, progress)
     if search is not None:
         pages.append(search.page)
+    truth = ground_truth_page(models)
+    if truth is not None:
+        pages.append(truth)
+    plots = ground_truth_plots(models)
     static = sorted(path for path in (templates_folder() / "static").iterdir() if path.is_file())
     jsons = [
         page.content.json.path
@@ -79,7 +84,7 @@ def generate_site(
     ]
     search_files = {} if search is None else search.files
     searched = frozenset() if search is None else search.models
-    check_links(pages, [*gallery_files(read.gallery), *jsons, *search_files])
+    check_links(pages, [*gallery_files(read.gallery), *jsons, *plots, *search_files])
 
     output = Output(out, base_url)
     for path in static:
@@ -87,13 +92,13 @@ def generate_site(
     properties = {bearer.slug for model in read.models for bearer in model.record.properties}
     output.write("assets/properties.css", stylesheet(len(properties)).encode())
     schemas = schema_files(base_url)
-    for name, content in schemas.items():
+    for name, content in (schemas | plots).items():
         output.write(name, content)
     for name, file in search_files.items():
         output.write(name, file if isinstance(file, bytes) else file.read_bytes())
     _write_gallery(read, output, progress)
     files = len(static) + 1 + len(schemas) + 2 * len(read.gallery.images) + len(pages) + len(jsons)
-    files += len(search_files)
+    files += len(plots) + len(search_files)
     with progress.stage("Write pages", len(pages), "pages") as advance:
         for page in pages:
             output.write(page.path, render(page, base_url, searched).encode())
