@@ -100,7 +100,7 @@ def test_a_build_killed_among_its_labels_goes_on_and_asks_nothing_twice(inputs: 
         again = finish(start(server, inputs, *BUILD))
         label = finish(start(server, inputs, "label", "tiny"))
 
-        assert "built records" in said
+        assert "built search, records" in said
         assert "nothing to do" in again
         assert "tiny: same labels" in label
         assert server.times_asked() == asked
