@@ -25,7 +25,7 @@ from clipheads.models import ClipModel
 from clipheads.onnx_graph import STORAGES, Graph, make_onnx, onnx_session, save_onnx
 from clipheads.open_clip_import import import_open_clip
 
-MAX_ENCODER_ERROR = 0.015
+MAX_ENCODER_ERROR = 0.02
 """By so much a cosine with an image of the gallery may be off, for weights to stay compact."""
 
 Array = NDArray[Any]
