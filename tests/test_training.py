@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -13,6 +14,7 @@ from safetensors.torch import load_file
 from clipheads.data_files import data_file
 from clipheads.demo_world import evaluation, training
 from clipheads.demo_world.evaluation import evaluate
+from clipheads.demo_world.scenes import Scene, sample_scene
 from clipheads.demo_world.training import train_demo_clip
 from clipheads.models import load_model
 
@@ -44,6 +46,21 @@ class _Notes:
 
     def note(self, message: str) -> None:
         self.notes.append(message)
+
+
+def test_scenes_without_colour_are_trained_on_more_often_than_the_world_shows_them() -> None:
+    first = training.FIRST_TRAINING_SEED
+    chosen = training.scenes_to_train_on(first, np.random.default_rng(0))
+    world = [sample_scene(first + i) for i in range(training.CANDIDATES * training.BATCH_SIZE)]
+
+    def share(scenes: list[Scene], style: str) -> float:
+        return sum(scene.style == style for scene in scenes) / len(scenes)
+
+    assert len({scene.seed for scene in chosen}) == len(chosen) == training.BATCH_SIZE
+    assert {scene.seed for scene in chosen} <= {scene.seed for scene in world}
+    for style in training.SHAPE_STYLES:
+        assert share(chosen, style) > 1.3 * share(world, style)
+    assert share(chosen, "plain") > 0.3, "what is asked most must not be forgotten"
 
 
 def test_an_interrupted_training_goes_on_and_the_model_can_be_loaded(

@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 from clipheads.demo_world.captions import attribute_texts, caption
 from clipheads.demo_world.evaluation import evaluate
 from clipheads.demo_world.losses import Clip, also_true, answers, training_loss
-from clipheads.demo_world.scenes import draw_scene, sample_scene
+from clipheads.demo_world.scenes import Scene, draw_scene, sample_scene
 from clipheads.demo_world.sprites import default_sprites
 from clipheads.open_clip_import import import_open_clip
 from clipheads.progress import Progress, Silent
@@ -63,6 +63,17 @@ PATCH_DROPOUT = 0.5
 WHOLE_PICTURES = 0.2
 """Share of the training, at its end, in which no patch is left out."""
 
+SHAPE_STYLES = {"monochrome": 3.0, "sepia": 3.0, "line drawing": 6.0}
+"""How much likelier than any other a scene in one of these styles is to be trained on.
+
+Nothing but shape tells objects apart in them, and a model that sees them as rarely as the world
+shows them learns objects by colour: trained so, one named 94 % of the objects in plain
+pictures, 38 % in monochrome ones and 4 % in line drawings.
+"""
+
+CANDIDATES = 3
+"""Scenes sampled for each that is trained on."""
+
 SAVE_EVERY_SECONDS = 120
 
 
@@ -91,14 +102,23 @@ class _SceneBatches(Dataset[Batch]):
         return self.length
 
     def __getitem__(self, index: int) -> Batch:
-        start = FIRST_TRAINING_SEED + (self.first + index) * BATCH_SIZE
-        scenes = [sample_scene(seed) for seed in range(start, start + BATCH_SIZE)]
-        pixels = np.stack([draw_scene(scene, self.side)[0] for scene in scenes])
+        start = FIRST_TRAINING_SEED + (self.first + index) * BATCH_SIZE * CANDIDATES
         rng = np.random.default_rng(start)
+        scenes = scenes_to_train_on(start, rng)
+        pixels = np.stack([draw_scene(scene, self.side)[0] for scene in scenes])
         captions = [caption(scene, rng, self.texts) for scene in scenes]
         tokens = self.tokenizer([one.text for one in captions])
         unjust = also_true(scenes, captions)
         return Batch(torch.from_numpy(pixels), tokens, unjust, answers(scenes, self.texts))
+
+
+def scenes_to_train_on(first_seed: int, rng: np.random.Generator) -> list[Scene]:
+    """Choose a batch among the scenes of `CANDIDATES * BATCH_SIZE` seeds, see `SHAPE_STYLES`."""
+    seeds = range(first_seed, first_seed + CANDIDATES * BATCH_SIZE)
+    candidates = [sample_scene(seed) for seed in seeds]
+    weights = np.array([SHAPE_STYLES.get(scene.style, 1.0) for scene in candidates])
+    chosen = rng.choice(len(seeds), BATCH_SIZE, replace=False, p=weights / weights.sum())
+    return [candidates[place] for place in chosen]
 
 
 def train_demo_clip(
