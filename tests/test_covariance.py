@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from clipheads.covariance import Moments, moments, split_terms, term_moments, term_shares
-from clipheads.decompose import Decomposition, contributions, decompose, head_basis
+from clipheads.decomposition import Decomposition, contributions, decompose, head_basis
 from clipheads.models import ClipModel
 
 

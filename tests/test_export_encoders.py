@@ -15,7 +15,7 @@ from torch.nn.functional import normalize
 from clipheads import export_encoders
 from clipheads.bundle import Storage
 from clipheads.data_files import data_file
-from clipheads.decompose import contributions, decompose, decompose_patches, head_basis
+from clipheads.decomposition import contributions, decompose, decompose_patches, head_basis
 from clipheads.errors import ModelError
 from clipheads.export_encoders import (
     MAX_ENCODER_ERROR,

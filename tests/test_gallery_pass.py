@@ -8,7 +8,7 @@ import torch
 from checkpoints import tiny_model
 from PIL import Image
 
-from clipheads.decompose import decompose, head_basis
+from clipheads.decomposition import decompose, head_basis
 from clipheads.errors import GalleryError, ModelError
 from clipheads.gallery import open_image
 from clipheads.gallery_pass import (

@@ -22,7 +22,7 @@ from clipheads.bundle import (
     Labeller,
     ModelRecord,
 )
-from clipheads.decompose import decompose_patches
+from clipheads.decomposition import decompose_patches
 from clipheads.descriptions import Description
 from clipheads.errors import AtlasError, GalleryError, ModelError
 from clipheads.export import project

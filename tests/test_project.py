@@ -16,7 +16,7 @@ def test_ruff_sees_the_folder_named_build() -> None:
         capture_output=True, text=True, cwd=ROOT, check=True,
     ).stdout  # fmt: skip
 
-    assert "build/clipheads/decompose.py" in seen
+    assert "build/clipheads/decomposition.py" in seen
     assert "generator/headatlas/pages.py" in seen
 
 
@@ -54,7 +54,7 @@ def test_the_wheel_carries_packages_templates_and_data(tmp_path: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
 
     assert {
-        "clipheads/decompose.py",
+        "clipheads/decomposition.py",
         "clipheads/data/demo/sprites.zip",
         "clipheads/data/demo/demo-clip/open_clip_model.safetensors",
         "clipheads/data/descriptions/general.csv",

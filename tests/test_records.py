@@ -17,7 +17,7 @@ from clipheads.records import (
     property_records,
     scores_of,
 )
-from clipheads.textspan import textspan
+from clipheads.text_span import textspan
 
 IMAGES, DIMENSION, RANK = 20, 24, 6
 POOL = [

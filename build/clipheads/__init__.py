@@ -11,12 +11,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from clipheads.decompose import contributions, decompose, decompose_patches, head_basis
+    from clipheads.decomposition import contributions, decompose, decompose_patches, head_basis
     from clipheads.descriptions import read_descriptions
     from clipheads.models import PAPER_MODELS, embed_texts, load_model
     from clipheads.pipeline import build_model
     from clipheads.scores import association, entanglement
-    from clipheads.textspan import textspan
+    from clipheads.text_span import textspan
 
 __all__ = [
     "PAPER_MODELS",
@@ -37,16 +37,18 @@ _HOME = {
     "PAPER_MODELS": "models",
     "association": "scores",
     "build_model": "pipeline",
-    "contributions": "decompose",
-    "decompose": "decompose",
-    "decompose_patches": "decompose",
+    "contributions": "decomposition",
+    "decompose": "decomposition",
+    "decompose_patches": "decomposition",
     "embed_texts": "models",
     "entanglement": "scores",
-    "head_basis": "decompose",
+    "head_basis": "decomposition",
     "load_model": "models",
     "read_descriptions": "descriptions",
-    "textspan": "textspan",
+    "textspan": "text_span",
 }
+"""The module of every public name. None is called like a public name: importing a submodule binds
+it here under its own name, where it would hide the function."""
 
 
 def __getattr__(name: str) -> Any:
@@ -54,3 +56,8 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """The public names as well, for completion in notebooks."""
+    return sorted({*globals(), *__all__})

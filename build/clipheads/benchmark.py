@@ -12,10 +12,10 @@ from pathlib import Path
 import torch
 
 from clipheads.covariance import moments
-from clipheads.decompose import decompose
+from clipheads.decomposition import decompose
 from clipheads.models import ClipModel, load_model
 from clipheads.open_clip_import import import_open_clip
-from clipheads.textspan import textspan
+from clipheads.text_span import textspan
 
 ARCHITECTURES = ("ViT-B-32", "ViT-B-16")
 GALLERIES = (500, 5_000, 50_000)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from clipheads.decompose import Decomposition
+from clipheads.decomposition import Decomposition
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clipheads.bundle import Fidelity, Preprocessing, Storage, Tokenizer
-from clipheads.decompose import decompose, head_basis
+from clipheads.decomposition import decompose, head_basis
 from clipheads.errors import ModelError
 from clipheads.fidelity import MAX_ERROR, compare_answers, text_queries, unit_queries
 from clipheads.models import ClipModel

@@ -19,7 +19,7 @@ from clipheads.covariance import (
     term_moments,
     term_shares,
 )
-from clipheads.decompose import Decomposition, decompose, decompose_patches, head_basis
+from clipheads.decomposition import Decomposition, decompose, decompose_patches, head_basis
 from clipheads.errors import GalleryError, ModelError
 from clipheads.export import save_tensors
 from clipheads.gallery import in_order, open_image

@@ -40,7 +40,7 @@ from clipheads.bundle import (
 )
 from clipheads.covariance import TermMoments, split_terms
 from clipheads.data_files import data_file
-from clipheads.decompose import head_basis, precision_error
+from clipheads.decomposition import head_basis, precision_error
 from clipheads.descriptions import Description, pool_record, read_contrasts, read_descriptions
 from clipheads.errors import AtlasError, ModelError
 from clipheads.export import export_projections, save_tensors
@@ -96,7 +96,7 @@ from clipheads.stages import (
     run_stage,
     stage_key,
 )
-from clipheads.textspan import Pick, textspan
+from clipheads.text_span import Pick, textspan
 
 PICKS = 10
 LAST_LAYERS = 4

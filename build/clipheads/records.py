@@ -33,7 +33,7 @@ from clipheads.neighbours import nearest, property_vectors, text_neighbours, top
 from clipheads.scores import association, entanglement
 from clipheads.segmentation import ContrastRequest, TopicRequest
 from clipheads.slugs import unique_slugs
-from clipheads.textspan import Pick
+from clipheads.text_span import Pick
 
 NEIGHBOURS = 8
 DESCRIPTION_MAPS = 3

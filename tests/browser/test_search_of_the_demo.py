@@ -16,7 +16,7 @@ from torch.nn.functional import normalize
 
 from clipheads.bundle import HeadRecord, ModelRecord, SearchRecord
 from clipheads.data_files import data_file
-from clipheads.decompose import contributions, decompose, decompose_patches, head_basis
+from clipheads.decomposition import contributions, decompose, decompose_patches, head_basis
 from clipheads.demo_world.gallery import choose_scenes
 from clipheads.demo_world.scenes import draw_scene
 from clipheads.demo_world.sprites import default_sprites

@@ -23,7 +23,7 @@ from clipheads.bundle import (
     PropertyPrecision,
     ZeroShot,
 )
-from clipheads.decompose import head_basis
+from clipheads.decomposition import head_basis
 from clipheads.demo_world.captions import (
     PROPERTY_OF_ATTRIBUTE,
     attribute_texts,
@@ -50,7 +50,7 @@ from clipheads.errors import AtlasError
 from clipheads.models import ClipModel, embed_texts, load_model
 from clipheads.progress import Progress, Silent
 from clipheads.stages import Outcome, replacing, run_stage, stage_key
-from clipheads.textspan import textspan
+from clipheads.text_span import textspan
 from clipheads.truth.faithfulness import (
     Question,
     accuracy,

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from clipheads.decompose import decompose
+from clipheads.decomposition import decompose
 from clipheads.demo_world.captions import scene_attributes
 from clipheads.demo_world.scenes import Scene, draw_scene, sample_scene
 from clipheads.models import ClipModel

@@ -12,7 +12,7 @@ from clipheads.demo_world.known_scenes import KnownScenes
 from clipheads.descriptions import Description
 from clipheads.labels import label_head
 from clipheads.neighbour_labels import neighbour_label, questions, tell_questions
-from clipheads.textspan import textspan
+from clipheads.text_span import textspan
 from clipheads.truth.agreement import agreement, agreement_by_chance, property_of_images
 
 LARGE_GAIN = 0.3

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clipheads.bundle import MapTruth
-from clipheads.decompose import class_token_attention, decompose_patches
+from clipheads.decomposition import class_token_attention, decompose_patches
 from clipheads.demo_world.captions import object_text
 from clipheads.demo_world.known_scenes import (
     BATCH_SIZE,

@@ -9,7 +9,7 @@ from checkpoints import tiny_model, write_checkpoint
 from torch import Tensor
 
 from clipheads.bundle import Precision
-from clipheads.decompose import (
+from clipheads.decomposition import (
     class_token_attention,
     contributions,
     decompose,

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-import clipheads.textspan
-from clipheads.textspan import Pick, textspan
+import clipheads.text_span
+from clipheads.text_span import Pick, textspan
 
 Array = NDArray[np.float64]
 
@@ -157,4 +157,4 @@ def test_inputs_are_left_as_they_were_and_tensors_serve_as_well_as_arrays() -> N
 
 
 def test_the_documented_example_holds() -> None:
-    assert doctest.testmod(clipheads.textspan).failed == 0
+    assert doctest.testmod(clipheads.text_span).failed == 0
