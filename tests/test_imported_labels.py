@@ -40,12 +40,19 @@ def test_a_json_says_the_same(tmp_path: Path) -> None:
 
 
 BAD = {
-    "absent": ("x.csv", None, "no such file; labels are a .csv"),
-    "columns": ("x.csv", "name,label\nL0.H0,a\n", "no columns head and label"),
+    "absent": ("x.csv", None, "no such file"),
+    "columns": ("x.csv", "name,label\nL0.H0,a\n", "must name the columns head,label"),
+    "comma": ("x.csv", "head,label\nL0.H0,a,b\n", "line 2: more fields than columns"),
+    "long field": ("x.csv", f"head,label\nL0.H0,{'x' * 200_000}\n", "line 2: no valid CSV"),
+    "no row": ("x.csv", "head,label\n", "no label in it"),
     "unknown head": ("x.csv", "head,label\nL9.H0,a\n", "line 2: no head 'L9.H0'"),
     "twice": ("x.csv", "head,label\nL0.H0,a\nL0.H0,b\n", "line 3: L0.H0 is labelled twice"),
-    "twice in json": ("x.json", '{"L0.H0": "a", "L0.H0": "b"}', "L0.H0 is labelled twice"),
+    "twice in json": ("x.json", '{"L0.H0": "a", "L0.H0": "b"}', "'L0.H0' stands twice"),
     "no json": ("x.json", "{", "no valid JSON"),
+    "nested deeply": ("x.json", "[" * 100_000, "no valid JSON"),
+    "empty list": ("x.json", "[]", "not a map from heads to labels"),
+    "empty map": ("x.json", "{}", "no label in it"),
+    "half a surrogate": ("x.json", '{"L0.H0": "a\\ud800b"}', "label of L0.H0 is no valid Unicode"),
     "list": ("x.json", '["L0.H0"]', "not a map from heads to labels"),
     "number": ("x.json", '{"L0.H0": 3}', "not a map from heads to labels"),
 }

@@ -1,7 +1,5 @@
 """The texts: pools of descriptions, topics and contrasts, and when two labels are the same."""
 
-import csv
-import io
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
@@ -10,6 +8,7 @@ from pathlib import Path
 
 from clipheads.bundle import DescriptionPool
 from clipheads.errors import AtlasError
+from clipheads.record_files import read_table, read_text
 from clipheads.stages import stage_key
 
 
@@ -32,11 +31,11 @@ def read_descriptions(
         AtlasError: if the file cannot be read, has another form, or holds no text.
     """
     if path.suffix.lower() == ".txt":
-        rows = [Description(_squeeze(line)) for line in _read_text(path).splitlines()]
+        rows = [Description(_squeeze(line)) for line in read_text(path).splitlines()]
     elif path.suffix.lower() == ".csv":
         rows = [
-            Description(_squeeze(text), _squeeze(name) or None)
-            for text, name in _read_columns(path, ("text", "property"))
+            Description(_squeeze(row.fields["text"]), _squeeze(row.fields["property"]) or None)
+            for row in read_table(path, ("text", "property"))
         ]
     else:
         raise AtlasError(f"{path}: descriptions are read from a .csv or a .txt file")
@@ -57,8 +56,8 @@ def read_contrasts(path: Path) -> list[tuple[str, str]]:
         AtlasError: if the file cannot be read, or a pair lacks a text.
     """
     pairs = [
-        (_squeeze(first), _squeeze(second))
-        for first, second in _read_columns(path, ("first", "second"))
+        (_squeeze(row.fields["first"]), _squeeze(row.fields["second"]))
+        for row in read_table(path, ("first", "second"))
     ]
     pairs = [pair for pair in dict.fromkeys(pairs) if any(pair)]
     for first, second in pairs:
@@ -125,29 +124,3 @@ def _singular(word: str) -> str:
 
 def _squeeze(text: str) -> str:
     return " ".join(text.split())
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        raise AtlasError(f"{path}: no such file") from error
-    except UnicodeDecodeError as error:
-        raise AtlasError(f"{path}: not UTF-8 text (byte {error.start})") from error
-    except OSError as error:
-        raise AtlasError(f"{path}: cannot be read ({error.strerror})") from error
-
-
-def _read_columns(path: Path, columns: tuple[str, str]) -> list[tuple[str, str]]:
-    reader = csv.DictReader(io.StringIO(_read_text(path), newline=""), restkey="", restval="")
-    if not set(columns) <= set(reader.fieldnames or []):
-        raise AtlasError(f"{path}: the first line must name the columns {columns[0]},{columns[1]}")
-    rows = []
-    for row in reader:
-        if "" in row:
-            raise AtlasError(
-                f"{path}, line {reader.line_num}: more fields than columns;"
-                " put a text that has a comma in quotes"
-            )
-        rows.append((row[columns[0]], row[columns[1]]))
-    return rows

@@ -1,8 +1,5 @@
 """Labels made by hand or elsewhere, read from a file."""
 
-import csv
-import io
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,6 +7,7 @@ from clipheads.bundle import Label, Labeller
 from clipheads.descriptions import Description, fold_label
 from clipheads.errors import AtlasError
 from clipheads.labels import NamedHeads, matching_properties
+from clipheads.record_files import read_json, read_table
 
 FORM = 'a .csv with the columns head,label (and reason), or a .json such as {"L11.H7": "colour"}'
 
@@ -25,10 +23,12 @@ def name_heads_from_file(
             to labels. An empty label or null leaves a head without one, as does its absence.
 
     Raises:
-        AtlasError: if the file cannot be read, or names a head that the model has not, or one
-            twice.
+        AtlasError: if the file cannot be read, names no head, a head that the model has not, or
+            one twice.
     """
     rows = _read_json(file) if file.suffix.lower() == ".json" else _read_csv(file)
+    if not rows:
+        raise AtlasError(f"{file}: no label in it; labels are {FORM}")
     labels: dict[str, Label] = {}
     for where, head, text, reason in rows:
         if head not in heads:
@@ -38,6 +38,8 @@ def name_heads_from_file(
             )
         if head in labels:
             raise AtlasError(f"{file}{where}: {head} is labelled twice; keep one of them")
+        if not _is_unicode(text):
+            raise AtlasError(f"{file}{where}: the label of {head} is no valid Unicode text")
         labels[head] = (
             Label(text=text, confidence=None, reason=reason or f"Taken from {file.name}.")
             if fold_label(text)
@@ -59,37 +61,27 @@ Rows = list[tuple[str, str, str, str]]
 """Where in the file, head, label, reason."""
 
 
-def _read(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise AtlasError(f"{file}: no such file; labels are {FORM}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise AtlasError(f"{file}: cannot be read as UTF-8 text; labels are {FORM}") from error
+def _is_unicode(text: str) -> bool:
+    """Whether `text` can be written; JSON may hold one half of a pair of surrogates."""
+    return text.encode("utf-8", "ignore").decode() == text
 
 
 def _read_csv(file: Path) -> Rows:
-    reader = csv.DictReader(io.StringIO(_read(file), newline=""), restval="")
-    if not {"head", "label"} <= set(reader.fieldnames or []):
-        raise AtlasError(f"{file}: no columns head and label; labels are {FORM}")
     return [
         (
-            f", line {reader.line_num}",
-            row["head"].strip(),
-            row["label"].strip(),
-            row.get("reason", "").strip(),
+            f", line {row.line}",
+            row.fields["head"].strip(),
+            row.fields["label"].strip(),
+            row.fields.get("reason", "").strip(),
         )
-        for row in reader
+        for row in read_table(file, ("head", "label"))
     ]
 
 
 def _read_json(file: Path) -> Rows:
-    try:
-        pairs = json.loads(_read(file), object_pairs_hook=list)
-    except ValueError as error:
-        raise AtlasError(f"{file}: no valid JSON ({error}); labels are {FORM}") from None
-    if not isinstance(pairs, list) or not all(
-        isinstance(pair, tuple) and (pair[1] is None or isinstance(pair[1], str)) for pair in pairs
+    labels = read_json(file)
+    if not isinstance(labels, dict) or not all(
+        text is None or isinstance(text, str) for text in labels.values()
     ):
         raise AtlasError(f"{file}: not a map from heads to labels; labels are {FORM}")
-    return [("", head.strip(), (text or "").strip(), "") for head, text in pairs]
+    return [("", head.strip(), (text or "").strip(), "") for head, text in labels.items()]
