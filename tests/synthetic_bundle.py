@@ -244,7 +244,8 @@ def write_model(
         label = None if at % 5 == 1 else name_of
         if label is not None:
             properties.setdefault(label, []).append(identity)
-        shares = np.sort(rng.dirichlet(np.ones(picks)))[::-1] * 0.7
+        # Unsorted, as TEXTSPAN leaves them: a later pick can have the larger share.
+        shares = rng.dirichlet(np.ones(picks)) * 0.7
         descriptions = []
         for rank in range(picks):
             own = rank % 3 != 2

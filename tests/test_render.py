@@ -94,6 +94,32 @@ def test_a_head_page_says_everything_that_its_record_holds(pages, rendered):
         assert all(tag["src"].startswith("data:image/png;base64,") for tag in maps)
 
 
+def test_the_longest_bar_of_descriptions_is_that_of_the_largest_share(pages, rendered):
+    later_is_largest = 0
+    for page in pages:
+        if not isinstance(page.content, HeadContent):
+            continue
+        listed = (
+            rendered[page.path].split('<ol class="descriptions">')[1].split("</ol>\n</section>")[0]
+        )
+        bars = [float(t["width"]) for t in attributes(listed, "rect") if t["class"] == "value"]
+        shares = [description.share for description in page.content.record.descriptions]
+        later_is_largest += shares[0] < max(shares)
+        assert bars == pytest.approx([100 * share / max(shares) for share in shares], abs=0.01)
+    assert later_is_largest
+
+
+def test_no_bar_is_longer_than_its_track(rendered):
+    bars = [
+        float(tag["width"])
+        for text in rendered.values()
+        for tag in attributes(text, "rect")
+        if tag.get("class", "").startswith("value")
+    ]
+    assert bars
+    assert max(bars) <= 100
+
+
 def test_canonical_addresses_come_with_a_base_url_and_only_then(pages, rendered):
     head = next(page for page in pages if page.path == "demo-clip/L0.H0/index.html")
 

@@ -9,7 +9,16 @@ from clipheads.scores import association, entanglement, share_of_heads
 
 def test_all_different_is_disentangled() -> None:
     score = entanglement(["colour", "animals", "weather"])
-    assert (score.value, score.low, score.high, score.count) == (0, 0, 0, 0)
+    assert (score.value, score.low, score.count) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("heads", [1, 24, 48, 64])
+def test_an_interval_has_a_width_even_where_no_head_or_every_head_counts(heads: int) -> None:
+    none, every = share_of_heads([False] * heads), share_of_heads([True] * heads)
+    # Wilson's bound at the edge is z² / (n + z²).
+    assert none.high == pytest.approx(1.959964**2 / (heads + 1.959964**2), abs=1e-6)
+    assert (none.low, every.high) == (0, 1)
+    assert every.low == pytest.approx(1 - none.high, abs=2e-6)
 
 
 def test_shared_labels_count_each_head_that_bears_them() -> None:
@@ -43,6 +52,12 @@ def test_the_interval_is_that_of_a_binomial_share() -> None:
     score = share_of_heads([True, False] * 24)
     assert score.low == pytest.approx(0.5 - 0.141, abs=0.02)
     assert score.high == pytest.approx(0.5 + 0.141, abs=0.02)
+    # 8 of 10: Wilson's interval is (0.4902, 0.9433), as in any table of it.
+    score = share_of_heads([True] * 8 + [False] * 2)
+    assert (score.low, score.high) == (
+        pytest.approx(0.4902, abs=1e-4),
+        pytest.approx(0.9433, abs=1e-4),
+    )
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=64))

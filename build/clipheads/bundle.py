@@ -130,11 +130,11 @@ class Labeller(Record):
 
 
 class Score(Record):
-    """A share of heads with a bootstrap interval."""
+    """A share of heads with Wilson's 95 % interval, which takes heads for independent."""
 
     value: float
-    low: float = Field(description="2.5th percentile over resampled heads")
-    high: float = Field(description="97.5th percentile over resampled heads")
+    low: float = Field(description="Lower bound of the interval")
+    high: float = Field(description="Upper bound of the interval")
     count: int = Field(description="Heads that count towards the share")
 
 

@@ -122,7 +122,7 @@ VERSIONS = {
     "text encoder": 1,
     "image encoder": 1,
     "search": 1,
-    "records": 1,
+    "records": 2,
 }
 
 Layers = Literal["all", "last4"]
