@@ -1,10 +1,11 @@
 """CLIP's image embedding as an exact sum of contributions of attention heads.
 
->>> from clipheads import decompose, head_basis, load_model
->>> model = load_model("ViT-B-32_openai")                                      # doctest: +SKIP
->>> parts = decompose(model, pixels)                       # [B, 3, 224, 224]  # doctest: +SKIP
->>> contributions(parts, head_basis(model)).shape          # [B, L, H, D]      # doctest: +SKIP
-torch.Size([1, 12, 12, 512])
+>>> import torch
+>>> from clipheads import contributions, decompose, head_basis, load_model
+>>> model = load_model("local-dir:data/demo/demo-clip")        # or "ViT-B-32_openai"
+>>> parts = decompose(model, torch.rand(2, 3, 64, 64))         # images [B, 3, S, S]
+>>> contributions(parts, head_basis(model)).shape              # [B, L, H, D]
+torch.Size([2, 6, 6, 128])
 """
 
 from importlib import import_module

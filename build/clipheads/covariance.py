@@ -42,7 +42,12 @@ class Moments:
 def moments(samples: Tensor) -> Moments:
     """Return the moments of samples [N, ..., r] over their first axis, on the CPU.
 
-    >>> moments(parts.coordinates).merge(moments(more.coordinates)).covariance  # [L, H, r, r]
+    >>> samples = torch.tensor([[1.0, 0.0], [3.0, 0.0], [5.0, 6.0]])
+    >>> moments(samples).mean.tolist()
+    [3.0, 2.0]
+    >>> merged = moments(samples[:1]).merge(moments(samples[1:]))
+    >>> torch.equal(merged.covariance, moments(samples).covariance)
+    True
     """
     values = samples.detach().to("cpu", torch.float64)
     mean = values.mean(0)

@@ -46,7 +46,9 @@ class Decomposition:
 def decompose(model: ClipModel, pixels: Tensor) -> Decomposition:
     """Decompose the embeddings of preprocessed images [B, 3, S, S], at the price of one pass.
 
-    >>> parts = decompose(model, pixels)
+    >>> from clipheads import load_model
+    >>> model = load_model("local-dir:data/demo/demo-clip", device="cpu")
+    >>> parts = decompose(model, torch.rand(2, 3, 64, 64))
     >>> heads = contributions(parts, head_basis(model)).sum((1, 2))
     >>> torch.allclose(heads + parts.mlps.sum(1) + parts.input, parts.embedding, atol=1e-5)
     True
