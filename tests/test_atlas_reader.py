@@ -5,7 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 from synthetic_bundle import edit_json, write_bundle, write_gallery
 
 from clipheads.errors import BundleError
@@ -31,6 +31,13 @@ def test_a_whole_bundle_is_read_in_the_order_of_its_record(atlas):
     (model,) = read.models
     assert [head.id for head in model.heads] == [head.id for head in model.record.heads]
     assert model.neighbours.shape == model.scores.shape == (2, 5, 4)
+
+
+def test_maps_are_read_in_the_unit_that_the_methods_page_defines(atlas):
+    # Stored is tokens × ⟨c of the patch, text⟩; an image has 8 · 8 patches and a class token.
+    stored = load_file(atlas / "demo-clip" / "heatmaps.safetensors")["maps"]
+    (model,) = read_atlas(atlas).models
+    assert model.maps == pytest.approx(stored.astype(np.float32) / 65)
 
 
 def test_nothing_there_says_what_to_run(tmp_path):

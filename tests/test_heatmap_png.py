@@ -36,6 +36,17 @@ def test_sign_is_colour_and_size_is_opacity(grid):
     assert np.abs(rgba[..., 3] - wanted).max() <= 4.001
 
 
+def test_maps_that_share_a_scale_keep_their_proportion():
+    strong, weak = np.array([[1.0, -2.0]]), np.array([[0.5, 0.0]])
+
+    def alphas(grid):
+        image = Image.open(io.BytesIO(heatmap_png(grid, scale=2.0)))
+        return np.asarray(image)[..., 3].astype(int).tolist()
+
+    assert alphas(strong) == [[OPAQUE // 2 + 4, OPAQUE]]  # rounded to a multiple of 8
+    assert alphas(weak) == [[48, 0]]
+
+
 @given(grid=grids, factor=st.floats(0.01, 100))
 def test_a_map_is_relative_to_its_own_largest_value(grid, factor):
     assert np.abs(pixels(grid) - pixels(grid * factor))[..., 3].max() <= 8

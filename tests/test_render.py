@@ -4,6 +4,7 @@ import html.parser
 from functools import partial
 
 import html5lib
+import numpy as np
 import pytest
 from synthetic_bundle import edit_json, write_bundle
 
@@ -92,6 +93,21 @@ def test_a_head_page_says_everything_that_its_record_holds(pages, rendered):
         maps = [tag for tag in attributes(rendered[page.path], "img") if tag.get("class") == "map"]
         assert len(maps) == sum(len(d.maps) for d in (*record.descriptions, *record.topics))
         assert all(tag["src"].startswith("data:image/png;base64,") for tag in maps)
+
+
+def test_a_map_prints_its_largest_value_in_the_defined_unit_and_shares_the_scale_of_its_row(
+    pages, rendered
+):
+    page = next(page for page in pages if page.path == "demo-clip/L0.H0/index.html")
+    stored = page.content.model.bundle.maps
+    first = page.content.record.descriptions[0]
+    row = page.content.descriptions[0].heat
+    peaks = [np.abs(stored[one.map]).max() for one in first.maps]
+    assert [heat.scale for heat in row] == pytest.approx([max(peaks)] * len(row))
+    assert 0 < max(peaks) < 0.001  # the synthetic maps reach 0.01 tokens × ⟨c, t⟩
+    for value in peaks:
+        assert f"±{significant(float(value))}" in rendered[page.path]
+    assert len({heat.scale for _, topic in page.content.topics for heat in topic}) == 1
 
 
 def test_the_longest_bar_of_descriptions_is_that_of_the_largest_share(pages, rendered):

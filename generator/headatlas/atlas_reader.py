@@ -41,8 +41,9 @@ class ModelBundle:
     """[heads, images, k]: positions in the gallery, the nearest first."""
     scores: NDArray[np.float32]
     """[heads, images, k]: their cosines."""
-    maps: NDArray[np.float16]
-    """[maps, rows, columns]."""
+    maps: NDArray[np.float32]
+    """[maps, rows, columns]: ⟨c of the patch, text⟩, so that a patch token's value is its part of
+    the head's. The bundle stores tokens × that, which half precision holds better."""
     truth: GroundTruthRecord | None = None
     """Of a model of the demo world: what is known to be true."""
 
@@ -165,13 +166,14 @@ def _read_model(folder: Path, gallery: GalleryManifest) -> ModelBundle | str:
             f"{folder / 'neighbours.safetensors'}: shape {nearest.shape}, expected "
             f"({expected[0]} heads, {expected[1]} images, k); rebuild it with `head-atlas build`"
         )
+    shape = record.architecture
     model = ModelBundle(
         record=record,
         heads=heads,
         images=images,
         neighbours=nearest.astype(np.int32),
         scores=scores.astype(np.float32),
-        maps=maps.astype(np.float16),
+        maps=maps.astype(np.float32) / np.float32(1 + shape.grid[0] * shape.grid[1]),
         truth=truth,
     )
     _check_references(folder, model, gallery)

@@ -12,7 +12,7 @@ WARM = (232, 62, 18)
 COOL = (24, 104, 232)
 """Colour of negative values: away from the text (or towards the second one)."""
 OPAQUE = 184
-"""Alpha of the largest absolute value; below 255 so that the photograph stays visible."""
+"""Alpha of the value that is full colour; below 255 so that the photograph stays visible."""
 ALPHA_STEP = 8
 """Alphas are multiples of this: no eye sees the difference, and the files get a third smaller."""
 
@@ -21,12 +21,12 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def heatmap_png(grid: NDArray[np.floating]) -> bytes:
+def heatmap_png(grid: NDArray[np.floating], scale: float | None = None) -> bytes:
     """An RGBA PNG of rows × columns pixels.
 
-    Alpha is |value| / max |value| of this map (so maps are comparable within, not
-    between each other); the colour is warm above zero and cool below. A map that is
-    zero throughout is fully transparent.
+    Alpha is |value| / scale, where the scale is max |value| of this map unless maps that are shown
+    together share a larger one; the colour is warm above zero and cool below. A map that is zero
+    throughout is fully transparent.
 
     Raises ValueError if the grid is not two-dimensional or not finite.
     """
@@ -34,8 +34,8 @@ def heatmap_png(grid: NDArray[np.floating]) -> bytes:
     if values.ndim != 2 or not np.isfinite(values).all():
         raise ValueError(f"a heat map is a finite grid [rows, columns], not {values.shape}")
     rows, columns = values.shape
-    peak = float(np.abs(values).max(initial=0.0))
-    strength = np.abs(values) / peak if peak > 0 else np.zeros_like(values)
+    full = peak(values) if scale is None else scale
+    strength = np.minimum(np.abs(values) / full, 1) if full > 0 else np.zeros_like(values)
     pixels = np.empty((rows, columns, 4), dtype=np.uint8)
     pixels[..., :3] = np.where(
         (values < 0)[..., None], np.array(COOL, np.uint8), np.array(WARM, np.uint8)
@@ -51,13 +51,13 @@ def heatmap_png(grid: NDArray[np.floating]) -> bytes:
     )
 
 
-def heatmap_uri(grid: NDArray[np.floating]) -> str:
+def heatmap_uri(grid: NDArray[np.floating], scale: float | None = None) -> str:
     """The PNG of `heatmap_png` as a `data:` URI, for the page itself."""
-    return "data:image/png;base64," + base64.b64encode(heatmap_png(grid)).decode("ascii")
+    return "data:image/png;base64," + base64.b64encode(heatmap_png(grid, scale)).decode("ascii")
 
 
 def peak(grid: NDArray[np.floating]) -> float:
-    """The largest absolute value, which is the scale of the map."""
+    """The largest absolute value."""
     return float(np.abs(np.asarray(grid, dtype=np.float64)).max(initial=0.0))
 
 

@@ -32,6 +32,7 @@ from clipheads.errors import AtlasError
 
 from .atlas_reader import Atlas, ModelBundle
 from .citations import Citation, cite
+from .heatmap_png import peak
 from .links import Link, address, links_in
 from .palette import COLOURS, assign
 
@@ -125,7 +126,10 @@ class Heat:
     """A heat map over a picture."""
 
     picture: Picture
-    grid: NDArray[np.float16]
+    grid: NDArray[np.float32]
+    """[rows, columns]: ⟨c of the patch, text⟩."""
+    scale: float
+    """The absolute value of full colour, which maps that are shown together share."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,8 +167,18 @@ class ModelView:
         return next((p for p in self.properties if p.record.name.casefold() == folded), None)
 
     def heat(self, maps: Iterable[HeatMap]) -> tuple[Heat, ...]:
-        """Heat maps with their grids."""
-        return tuple(Heat(self.pictures[m.image], self.bundle.maps[m.map]) for m in maps)
+        """Heat maps that are shown together, on the scale of the largest value in any of them."""
+        return self.heats([maps])[0]
+
+    def heats(self, groups: Iterable[Iterable[HeatMap]]) -> tuple[tuple[Heat, ...], ...]:
+        """Groups of heat maps, all on one scale: that of the largest value in any of them."""
+        found = [
+            [(self.pictures[m.image], self.bundle.maps[m.map]) for m in maps] for maps in groups
+        ]
+        scale = max((peak(grid) for group in found for _, grid in group), default=0.0)
+        return tuple(
+            tuple(Heat(picture, grid, scale) for picture, grid in group) for group in found
+        )
 
     def near(self, neighbours: Iterable[Neighbour]) -> tuple[Near, ...]:
         """Neighbours with their pictures."""
@@ -582,7 +596,9 @@ def _head_pages(model: ModelView, published: Mapping[str, str], base_url: str | 
                 (model.pictures[own.image], model.near(own.neighbours))
                 for own in record.image_neighbours
             ),
-            topics=tuple((topic, model.heat(topic.maps)) for topic in record.topics),
+            topics=tuple(
+                zip(record.topics, model.heats(t.maps for t in record.topics), strict=True)
+            ),
             previous=model.heads[place - 1] if place else None,
             following=model.heads[place + 1] if place + 1 < len(model.heads) else None,
             earlier=at.get((record.layer - 1, record.head)),
