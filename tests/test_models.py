@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import socket
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from checkpoints import TINY, random_clip, tiny_config, tiny_model, write_local_
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from clipheads import models
 from clipheads.errors import ModelError
 from clipheads.models import PAPER_MODELS, embed_texts, known_models, load_model
 from clipheads.open_clip_import import import_open_clip
@@ -128,15 +130,20 @@ def test_a_configuration_may_ask_for_quick_gelu(tmp_path: Path) -> None:
     assert load_model(f"local-dir:{folder}", device="cpu").architecture.quick_gelu
 
 
-def test_openais_own_archive_brings_quick_gelu(tmp_path: Path, tiny_vit_b_32: None) -> None:
+def test_openais_own_archive_brings_quick_gelu(
+    tmp_path: Path, tiny_vit_b_32: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = tmp_path / "ViT-B-32.pt"
-    write_openai_archive(file)
+    write_openai_archive(file, monkeypatch)
     model = load_model("ViT-B-32_mine", checkpoint=file, device="cpu")
     assert model.architecture.quick_gelu
 
 
-def write_openai_archive(file: Path) -> None:
-    """Write weights in the layout of OpenAI's downloads: TorchScript, half precision, constants."""
+def write_openai_archive(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write weights in the layout of OpenAI's downloads, and let them count as one of these.
+
+    The layout is TorchScript in half precision, with three constants.
+    """
 
     class Archive(torch.nn.Module):
         def __init__(self, clip: torch.nn.Module) -> None:
@@ -160,6 +167,8 @@ def write_openai_archive(file: Path) -> None:
             return x
 
     torch.jit.script(Archive(random_clip(TINY))).save(str(file))
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    monkeypatch.setattr(models, "openai_archives", lambda: frozenset({digest}))
 
 
 def test_every_layout_gives_the_same_model(checkpoint: Path, tmp_path: Path) -> None:
@@ -182,8 +191,10 @@ def test_every_layout_gives_the_same_model(checkpoint: Path, tmp_path: Path) -> 
         assert model.weights.sha256 == digest
 
 
-def test_openais_archive_holds_the_same_weights(tmp_path: Path, checkpoint: Path) -> None:
-    write_openai_archive(tmp_path / "archive.pt")
+def test_openais_archive_holds_the_same_weights(
+    tmp_path: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_openai_archive(tmp_path / "archive.pt", monkeypatch)
     ours = load_model("ViT-B-32_openai", checkpoint=tmp_path / "archive.pt", device="cpu")
     plain = load_model("ViT-B-32_openai", checkpoint=checkpoint, device="cpu")
     torch.testing.assert_close(features(ours), features(plain), rtol=0, atol=0.05)
@@ -250,9 +261,110 @@ def test_a_file_that_would_run_code_is_not_read(tmp_path: Path) -> None:
     assert "read safely" in failure("ViT-B-32_openai", checkpoint=tmp_path / "pickle.pt")
 
 
+def test_torchscript_of_anybody_else_is_never_run(tmp_path: Path) -> None:
+    """Loading it would: TorchScript may write files, here from `__setstate__`."""
+
+    class Writes(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.ran = ""
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x
+
+        @torch.jit.export
+        def __getstate__(self) -> tuple[str, bool]:
+            return self.ran, self.training
+
+        @torch.jit.export
+        def __setstate__(self, state: tuple[str, bool]) -> None:
+            self.ran = state[0]
+            self.training = state[1]
+            torch.save([self.ran], self.ran)
+
+    module = Writes()
+    module.ran = str(tmp_path / "written")
+    torch.jit.script(module).save(str(tmp_path / "ViT-B-32.pt"))
+    torch.jit.load(tmp_path / "ViT-B-32.pt")
+    assert (tmp_path / "written").exists()
+    (tmp_path / "written").unlink()
+
+    message = failure("ViT-B-32_openai", checkpoint=tmp_path / "ViT-B-32.pt")
+
+    assert not (tmp_path / "written").exists()
+    assert "is a TorchScript archive, which is a program and is not run" in message
+    assert "none of OpenAI's" in message
+
+
+def test_the_hashes_of_openais_archives_stand_in_open_clips_addresses() -> None:
+    known = models.openai_archives()
+    assert "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af" in known
+    assert len(known) >= 9
+
+
 def test_a_checkpoint_without_tensors(tmp_path: Path) -> None:
-    torch.save([1, 2], tmp_path / "list.pt")
-    assert "holds no state dict" in failure("ViT-B-32", checkpoint=tmp_path / "list.pt")
+    for name, content in {"list.pt": [1, 2], "numbers.pt": {0: torch.ones(2)}}.items():
+        torch.save(content, tmp_path / name)
+        assert "holds no state dict" in failure("ViT-B-32", checkpoint=tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("text_projection", float("nan"), "numbers that are not finite"),
+        ("token_embedding.weight", float("inf"), "numbers that are not finite"),
+        ("transformer.resblocks.0.attn.in_proj_bias", float("nan"), "numbers that are not finite"),
+        ("logit_scale", float("nan"), "numbers that are not finite"),
+        ("text_projection", 0.0, "is zero everywhere"),
+        ("visual.proj", 0.0, "is zero everywhere"),
+        ("ln_final.weight", 0.0, "is zero everywhere"),
+    ],
+)
+def test_damaged_weights_are_named_wherever_they_are(
+    checkpoint: Path, name: str, value: float, reason: str
+) -> None:
+    state = torch.load(checkpoint)
+    state[name].fill_(value)
+    torch.save(state, checkpoint)
+    message = failure("ViT-B-32", checkpoint=checkpoint)
+    assert f"{name}" in message
+    assert reason in message
+
+
+def test_biases_may_be_zero(checkpoint: Path) -> None:
+    state = torch.load(checkpoint)
+    for name in state:
+        if name.endswith("bias"):
+            state[name].zero_()
+    torch.save(state, checkpoint)
+    load_model("ViT-B-32", checkpoint=checkpoint, device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda tensor: tensor.to(torch.complex64), "not floating-point"),
+        (lambda tensor: tensor.to(torch.int8), "not floating-point"),
+        (lambda tensor: tensor.to_sparse(), "no plain tensor"),
+        (lambda tensor: tensor.to("meta"), "no plain tensor"),
+    ],
+)
+def test_tensors_of_another_kind_are_one_line(
+    checkpoint: Path, change: Callable[[torch.Tensor], torch.Tensor], reason: str
+) -> None:
+    state = torch.load(checkpoint)
+    state["visual.proj"] = change(state["visual.proj"])
+    torch.save(state, checkpoint)
+    assert reason in failure("ViT-B-32", checkpoint=checkpoint)
+
+
+def test_weights_that_overflow_show_before_a_build(checkpoint: Path) -> None:
+    state = torch.load(checkpoint)
+    state["ln_final.weight"].fill_(3e38)
+    torch.save(state, checkpoint)
+    assert "the embedding of a text is zero or not finite" in failure(
+        "ViT-B-32", checkpoint=checkpoint
+    )
 
 
 def test_the_name_of_a_local_dir_is_the_folders(tmp_path: Path) -> None:
@@ -300,6 +412,12 @@ def test_a_local_dir_that_is_not_there(tmp_path: Path) -> None:
     assert "there is no folder" in failure(f"local-dir:{tmp_path / 'gone'}")
 
 
+def test_a_local_dir_that_cannot_be_looked_for_is_one_line() -> None:
+    for path in ("~nosuchuser/x", "x" * 300):
+        assert "cannot be read (" in failure(f"local-dir:{path}")
+    assert "cannot be read (File name too long)" in failure("ViT-B-32", checkpoint=Path("x" * 300))
+
+
 def test_a_local_dir_without_configuration(tmp_path: Path) -> None:
     assert "has no open_clip_config.json" in failure(f"local-dir:{tmp_path}")
 
@@ -307,7 +425,7 @@ def test_a_local_dir_without_configuration(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"model_cfg": {"embed_dim": 3}}'])
 def test_a_local_dir_with_a_broken_configuration(text: str, tmp_path: Path) -> None:
     (tmp_path / "open_clip_config.json").write_text(text)
-    assert "not a valid model description" in failure(f"local-dir:{tmp_path}")
+    assert "a model description has model_cfg with" in failure(f"local-dir:{tmp_path}")
 
 
 def test_a_local_dir_with_an_impossible_configuration(tmp_path: Path) -> None:
@@ -315,8 +433,72 @@ def test_a_local_dir_with_an_impossible_configuration(tmp_path: Path) -> None:
     config = tiny_config(depth=7)
     (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": config}))
     message = failure(f"local-dir:{folder}")
-    assert "cannot be built from its configuration" in message
-    assert "depth" in message
+    assert "model_cfg: vision_cfg: depth: Extra inputs are not permitted" in message
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"hf_tokenizer_name": "x", "tokenizer_kwargs": {"trust_remote_code": True}},
+        {"tokenizer_kwargs": {"bpe_path": "/etc/passwd"}},
+        {"hf_model_name": "x/y", "hf_model_pretrained": False},
+        {"tokenizer_mode": "clips"},
+    ],
+)
+def test_a_model_folder_cannot_choose_code_that_runs(
+    settings: dict[str, Any], tmp_path: Path
+) -> None:
+    folder = write_local_dir(tmp_path / "foreign", TINY)
+    config = {**TINY, "text_cfg": {**TINY["text_cfg"], **settings}}
+    (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": config}))
+    message = failure(f"local-dir:{folder}")
+    assert f"text_cfg: {next(iter(settings))}: " in message
+    assert "transformers library, which may run Python of the folder" in message
+
+
+ODD = {
+    "vision": {"vision_cfg": 3},
+    "norm": {"vision_cfg": {**TINY["vision_cfg"], "norm_kwargs": [1]}},
+    "norm argument": {"vision_cfg": {**TINY["vision_cfg"], "norm_kwargs": {"device": "cuda"}}},
+    "layers": {"vision_cfg": {**TINY["vision_cfg"], "layers": 10**12}},
+    "pair": {"vision_cfg": {**TINY["vision_cfg"], "image_size": [64, 64, 64]}},
+    "tokens": {"text_cfg": {**TINY["text_cfg"], "output_tokens": True}},
+    "number": {"embed_dim": "48"},
+    "unknown": {"_target_": "os.system"},
+}
+
+
+@pytest.mark.parametrize("change", ODD.values(), ids=ODD)
+def test_an_odd_setting_of_a_model_folder_is_named(change: dict[str, Any], tmp_path: Path) -> None:
+    folder = write_local_dir(tmp_path / "odd", TINY)
+    (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": {**TINY, **change}}))
+    message = failure(f"local-dir:{folder}")
+    assert f"open_clip_config.json: model_cfg: {next(iter(change))}: " in message
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"std": [0, 0, 0]},
+        {"std": [0.5, 0.5]},
+        {"mean": "grey"},
+        {"mean": [float("nan")] * 3},
+        {"interpolation": "magic"},
+        {"resize_mode": 7},
+        {"fill_color": -1},
+    ],
+)
+def test_an_odd_preprocessing_is_named(change: dict[str, Any], tmp_path: Path) -> None:
+    folder = write_local_dir(tmp_path / "odd", TINY)
+    content = {"model_cfg": TINY, "preprocess_cfg": change}
+    (folder / "open_clip_config.json").write_text(json.dumps(content))
+    assert f"preprocess_cfg: {next(iter(change))}" in failure(f"local-dir:{folder}")
+
+
+def test_texts_that_the_model_has_no_words_for_show_before_a_build(tmp_path: Path) -> None:
+    config = {**TINY, "text_cfg": {**TINY["text_cfg"], "vocab_size": 100}}
+    folder = write_local_dir(tmp_path / "odd", config)
+    assert "cannot embed a picture and a text" in failure(f"local-dir:{folder}")
 
 
 def test_a_local_dir_without_weights_is_an_error_and_not_a_random_model(tmp_path: Path) -> None:
@@ -331,6 +513,7 @@ def test_a_local_dir_without_weights_is_an_error_and_not_a_random_model(tmp_path
         ({"pool_type": "avg"}, "averaging"),
         ({"attentional_pool": True}, "attention"),
         ({"layers": [2, 2, 2, 2]}, "ResNet"),
+        ({"image_size": [64, 32]}, "not square"),
         ({"timm_model_name": "vit_tiny_patch16_224"}, "timm"),
         ({"scale_heads": True}, "scale_heads"),
         ({"block_type": "custom"}, "custom"),
@@ -350,7 +533,7 @@ def test_unsupported_vision_towers_are_refused_with_the_reason(
 def test_an_unknown_or_absent_device(tmp_path: Path) -> None:
     folder = write_local_dir(tmp_path / "tiny", TINY)
     absent = "toaster" if torch.cuda.is_available() else "cuda"
-    for name in ("toaster", absent):
+    for name in ("toaster", "hpu", "privateuseone", "meta", absent):
         with pytest.raises(ModelError, match=f"device '{name}' cannot be used here"):
             load_model(f"local-dir:{folder}", device=name)
 
@@ -404,9 +587,28 @@ def test_downloaded_weights_are_used_under_their_tag(
 
     monkeypatch.setattr(import_open_clip(), "download_pretrained", fetch)
     model = load_model("ViT-B-32_openai", device="cpu")
-    assert len(asked) == 2
+    assert asked[-1].startswith("https://")
+    assert set(asked[:-1]) == {import_open_clip().get_pretrained_cfg(TINY_NAME, "openai")["hf_hub"]}
     assert model.weights.source == "openai"
     assert model.architecture.quick_gelu
+
+
+def test_weights_in_the_cache_need_no_network(
+    monkeypatch: pytest.MonkeyPatch, checkpoint: Path
+) -> None:
+    constants = import_module("huggingface_hub.constants")
+
+    def fetch(_record: dict[str, Any], **_options: object) -> str:
+        assert constants.HF_HUB_OFFLINE
+        return str(checkpoint)
+
+    def refuse(*_args: object, **_options: object) -> None:
+        raise AssertionError("a connection was tried")
+
+    monkeypatch.setattr(import_open_clip(), "download_pretrained", fetch)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    assert load_model("ViT-B-32_openai", device="cpu").weights.source == "openai"
+    assert not constants.HF_HUB_OFFLINE
 
 
 def test_local_weights_need_no_network(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,12 +7,12 @@ transformers of open_clip with class-token pooling and standard attention.
 
 import difflib
 import hashlib
-import json
 import logging
+import re
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +25,7 @@ from torch.nn.functional import normalize
 
 from clipheads.bundle import Architecture, Precision, Weights
 from clipheads.errors import ModelError
+from clipheads.model_config import read_model_config
 from clipheads.open_clip_import import import_open_clip
 
 PAPER_MODELS: tuple[str, ...] = (
@@ -38,7 +39,6 @@ PAPER_MODELS: tuple[str, ...] = (
 
 LOCAL_DIR = "local-dir:"
 
-_CONFIG = "open_clip_config.json"
 _WEIGHT_FILES = (
     "open_clip_model.safetensors",
     "open_clip_pytorch_model.safetensors",
@@ -112,7 +112,7 @@ def load_model(
         ModelError: an unknown or unsupported model, a device that is not there, or weights
             that cannot be had, read, or fitted.
     """
-    target = _device(device)
+    target = find_device(device)
     with _quiet():
         source = (
             _local_source(name)
@@ -134,7 +134,7 @@ def load_model(
         origin = path.name
     else:
         origin = source.folder.name if source.folder else source.tag
-    return ClipModel(
+    model = ClipModel(
         name=source.name,
         clip=clip,
         preprocess=preprocess,
@@ -144,10 +144,16 @@ def load_model(
         weights=Weights(source=origin, sha256=_sha256(path)),
         precision=precision,
     )
+    _try_out(model)
+    return model
 
 
 def embed_texts(model: ClipModel, texts: Sequence[str], batch_size: int = 256) -> Tensor:
-    """Return unit text embeddings [n, D], float32 on the CPU."""
+    """Return unit text embeddings [n, D], float32 on the CPU.
+
+    Raises:
+        ModelError: if one is zero or not finite.
+    """
     tokens = model.tokenize(list(texts)) if texts else torch.zeros(0, 1, dtype=torch.long)
     # Texts of like length go together, so that a batch is cut to what it needs.
     order = (tokens != 0).sum(dim=1).argsort(stable=True)
@@ -155,8 +161,13 @@ def embed_texts(model: ClipModel, texts: Sequence[str], batch_size: int = 256) -
     with torch.no_grad():
         for start in range(0, len(texts), batch_size):
             chosen = order[start : start + batch_size]
-            features = _encode_text(model.clip, tokens[chosen].to(model.device))
-            embedded[chosen] = normalize(features.float(), dim=-1).cpu()
+            features = _encode_text(model.clip, tokens[chosen].to(model.device)).float().cpu()
+            if not features.isfinite().all() or not features.any(dim=1).all():
+                raise ModelError(
+                    f"{model.name}: the embedding of a text is zero or not finite; "
+                    "the weights are damaged"
+                )
+            embedded[chosen] = normalize(features, dim=-1)
     return embedded
 
 
@@ -191,7 +202,12 @@ def known_models() -> list[KnownModel]:
     return models
 
 
-def _device(name: str) -> torch.device:
+def find_device(name: str) -> torch.device:
+    """Return a device of torch by its name; `auto` is CUDA, else Apple's MPS, else the CPU.
+
+    Raises:
+        ModelError: if it cannot be used here.
+    """
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")
@@ -199,7 +215,7 @@ def _device(name: str) -> torch.device:
     try:
         device = torch.device(name)
         torch.zeros(1, device=device).cpu()
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+    except Exception as error:  # a device that torch only knows by name may miss a whole module
         raise ModelError(
             f"device {name!r} cannot be used here ({_first_line(error)}); try --device cpu"
         ) from error
@@ -239,20 +255,15 @@ def _unknown(name: str, architectures: list[str], pretrained: list[str]) -> str:
 
 
 def _local_source(name: str) -> _Source:
-    folder = Path(name.removeprefix(LOCAL_DIR)).expanduser()
-    file = folder / _CONFIG
-    if not folder.is_dir():
-        raise ModelError(f"{name}: there is no folder {folder}")
-    if not file.is_file():
-        raise ModelError(f"{name}: {folder} has no {_CONFIG}, so it is no open_clip model folder")
     try:
-        config = json.loads(file.read_text(encoding="utf-8"))["model_cfg"]
-        config["vision_cfg"], config["text_cfg"], config["embed_dim"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ModelError(
-            f"{file} is not a valid model description: it needs model_cfg with embed_dim, "
-            f"vision_cfg and text_cfg ({type(error).__name__}: {_first_line(error)})"
-        ) from error
+        folder = Path(name.removeprefix(LOCAL_DIR)).expanduser()
+        is_folder = folder.is_dir()
+    # RuntimeError: there is no user of that name.
+    except (OSError, RuntimeError) as error:
+        raise ModelError(f"{name}: cannot be read ({_first_line(error)})") from error
+    if not is_folder:
+        raise ModelError(f"{name}: there is no folder {folder}")
+    config = read_model_config(folder)
     return _Source(
         folder.resolve().name, f"{LOCAL_DIR}{folder}", config, {}, "", folder=folder.resolve()
     )
@@ -272,6 +283,9 @@ def _why_unsupported(config: dict[str, Any]) -> str:
         return "it pools by averaging patches instead of reading the class token"
     if vision.get("pool_type", "tok") != "tok":
         return "it does not read its embedding from the class token"
+    size = vision.get("image_size")
+    if isinstance(size, list | tuple) and len(set(size)) != 1:
+        return f"its pictures are not square ({' x '.join(map(str, size))} pixels)"
     used = [option for option in (*custom, "scale_fc") if vision.get(option)]
     if used or vision.get("block_type", "default") not in (None, "default"):
         return f"its attention blocks are not the standard ones ({', '.join(used) or 'custom'})"
@@ -282,7 +296,11 @@ def _why_unsupported(config: dict[str, Any]) -> str:
 
 def _weights_file(source: _Source, checkpoint: Path | None) -> Path:
     if checkpoint is not None:
-        if not checkpoint.is_file():
+        try:
+            is_file = checkpoint.is_file()
+        except OSError as error:
+            raise ModelError(f"{checkpoint}: cannot be read ({error.strerror})") from error
+        if not is_file:
             raise ModelError(f"there is no checkpoint file {checkpoint}")
         return checkpoint
     if source.folder is None:
@@ -307,12 +325,18 @@ def _download(source: _Source) -> Path:
     hub, url = source.pretrained.get("hf_hub"), source.pretrained.get("url")
     tried = []
     if hub:
-        with _cache_alone_without_network() as connected:
+        from_hub = {**source.pretrained, "url": ""}
+        # What was downloaded before needs no network.
+        with _hub_cache_alone(), suppress(Exception):
+            return Path(fetch(from_hub))
+        # Left alone, the hub's library would retry for most of a minute.
+        if _hub_answers():
             try:
-                return Path(fetch({**source.pretrained, "url": ""}))
+                return Path(fetch(from_hub))
             except Exception as error:  # any library below may fail in its own way
-                reason = type(error).__name__ if connected else "no connection"
-                tried.append(f"hf-hub:{hub} ({reason})")
+                tried.append(f"hf-hub:{hub} ({type(error).__name__})")
+        else:
+            tried.append(f"hf-hub:{hub} (no connection)")
     if url:
         try:
             return Path(fetch({**source.pretrained, "hf_hub": ""}))
@@ -326,36 +350,44 @@ def _download(source: _Source) -> Path:
 
 
 @contextmanager
-def _cache_alone_without_network() -> Iterator[bool]:
-    """Tell whether the hub answers; if not, its library looks into its cache and no further.
+def _hub_cache_alone() -> Iterator[None]:
+    """Let the hub's library look into its cache and no further."""
+    from huggingface_hub import constants
 
-    Left alone, it would retry for most of a minute before it says that there is no network.
-    """
+    previous = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = previous
+
+
+def _hub_answers() -> bool:
     from huggingface_hub import constants
     from huggingface_hub.utils import get_session  # type: ignore[attr-defined]
 
-    previous = constants.HF_HUB_OFFLINE
+    if constants.HF_HUB_OFFLINE:
+        return False
     try:
         get_session().head(constants.ENDPOINT, timeout=10)
-        connected = True
     except Exception:  # which errors there are depends on the version of the hub's library
-        connected = False
-    constants.HF_HUB_OFFLINE = previous or not connected
-    try:
-        yield connected
-    finally:
-        constants.HF_HUB_OFFLINE = previous
+        return False
+    return True
 
 
 def _read_state(path: Path) -> tuple[dict[str, Tensor], bool]:
     """Return the tensors of a checkpoint, and whether it is OpenAI's original archive."""
     try:
-        if path.suffix == ".safetensors":
+        if path.suffix.lower() == ".safetensors":
             state: Any = load_file(path)
         elif _is_torchscript(path):
-            state = torch.jit.load(path, map_location="cpu").state_dict()  # type: ignore[no-untyped-call]
+            state = _read_openai_archive(path)
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
+    except ModelError:
+        raise
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
     except Exception as error:  # unpickling fails in any way that the bytes of a file can cause
         raise ModelError(
             f"{path} is not a checkpoint that can be read safely: expected a state dict of tensors "
@@ -366,6 +398,7 @@ def _read_state(path: Path) -> tuple[dict[str, Tensor], bool]:
     if (
         not isinstance(state, dict)
         or not state
+        or not all(isinstance(name, str) for name in state)
         or not all(isinstance(value, Tensor) for value in state.values())
     ):
         raise ModelError(f"{path} holds no state dict: expected a mapping of names to tensors")
@@ -380,6 +413,35 @@ def _is_torchscript(path: Path) -> bool:
         return False
     with zipfile.ZipFile(path) as archive:
         return any("/code/" in member for member in archive.namelist())
+
+
+def _read_openai_archive(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a TorchScript archive, if it is one that OpenAI published.
+
+    Such an archive is a program, which runs as it is loaded and may write files.
+    """
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if digest not in openai_archives():
+            raise ModelError(
+                f"{path} is a TorchScript archive, which is a program and is not run: its SHA-256 "
+                f"{digest} is none of OpenAI's; save its state_dict() as safetensors instead"
+            )
+        # The very file that was hashed, whatever its name stands for by now.
+        file.seek(0)
+        state: dict[str, Tensor] = torch.jit.load(file, map_location="cpu").state_dict()  # type: ignore[no-untyped-call]
+        return state
+
+
+def openai_archives() -> frozenset[str]:
+    """Return the SHA-256 of OpenAI's original archives, which stand in their addresses."""
+    open_clip = import_open_clip()
+    urls = (
+        open_clip.get_pretrained_cfg(model, tag).get("url") or ""
+        for model, tag in open_clip.list_pretrained()
+    )
+    found = (re.search(r"//openaipublic\..*/([0-9a-f]{64})/", url) for url in urls)
+    return frozenset(match[1] for match in found if match)
 
 
 def _build(
@@ -439,7 +501,58 @@ def _fit(clip: Any, state: dict[str, Tensor], *, file: Path, name: str) -> None:
     if problems:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise ModelError(f"{file} does not fit {name}: {problems[0]}{more}")
+    for key, tensor in state.items():
+        damage = _damage(key, tensor)
+        if damage:
+            raise ModelError(f"{file}: {key} {damage}; the weights are damaged")
     clip.load_state_dict(state)
+
+
+def _damage(name: str, tensor: Tensor) -> str:
+    """Return what is wrong with a tensor of weights; nothing if it can be used.
+
+    A bias may well be zero everywhere; anything else that is zero passes nothing on.
+    """
+    if tensor.layout is not torch.strided or tensor.device.type != "cpu":
+        return "is no plain tensor"
+    if not tensor.is_floating_point():
+        return f"holds {str(tensor.dtype).removeprefix('torch.')}, not floating-point numbers"
+    if tensor.numel() == 0:
+        return "is empty"
+    low, high = tensor.detach().float().aminmax()
+    if not (low.isfinite() and high.isfinite()):
+        return "holds numbers that are not finite"
+    if not low and not high and not name.endswith("bias"):
+        return "is zero everywhere"
+    return ""
+
+
+def _try_out(model: ClipModel) -> None:
+    """Embed one picture and one text, so that what does not work shows before a build."""
+    width = model.architecture.embedding_dim
+    ramp = (torch.arange(64 * 64 * 3) % 251).to(torch.uint8).reshape(64, 64, 3)
+    try:
+        pixels = model.preprocess(Image.fromarray(ramp.numpy())).unsqueeze(0)
+        with torch.no_grad():
+            picture = model.clip.encode_image(pixels.to(model.device)).float().cpu()
+        text = embed_texts(model, ["a picture"])
+    except ModelError:
+        raise
+    except Exception as error:  # a configuration can be wrong in any way
+        raise ModelError(
+            f"{model.name} cannot embed a picture and a text "
+            f"({type(error).__name__}: {_first_line(error)})"
+        ) from error
+    if picture.shape != (1, width) or text.shape != (1, width):
+        raise ModelError(
+            f"{model.name} embeds a picture in {list(picture.shape[1:])} and a text in "
+            f"{list(text.shape[1:])} numbers, expected {width}"
+        )
+    if not picture.isfinite().all() or not picture.any():
+        raise ModelError(
+            f"{model.name}: the embedding of a picture is zero or not finite; "
+            "the weights are damaged"
+        )
 
 
 def _architecture(clip: Any) -> Architecture:
