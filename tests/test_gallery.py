@@ -191,7 +191,7 @@ def test_the_listing_gives_titles_and_credits(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("listing", "message"),
     [
-        ("title\nFox\n", "among them 'file'"),
+        ("title\nFox\n", "must name the column file"),
         ("file\na.png\na.png\n", "line 3: 'a.png' is listed twice"),
     ],
 )

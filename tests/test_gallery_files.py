@@ -15,8 +15,10 @@ from safetensors.torch import load_file
 
 from clipheads.errors import GalleryError
 from clipheads.gallery import open_image, write_gallery
-from clipheads.gallery_files import gallery_title, list_gallery, shards_of
+from clipheads.gallery_files import gallery_title, list_gallery
+from clipheads.image_ids import image_id
 from clipheads.pipeline import build_model
+from clipheads.tar_shards import shards_of
 
 
 @pytest.fixture
@@ -63,7 +65,7 @@ def test_a_manifest_gives_order_titles_and_credits(tmp_path: Path, photos: Path,
 
     files, absent = list_gallery(manifest)
 
-    assert [file.id for file in files] == ["photos-cat", "photos-ant"]
+    assert [file.id for file in files] == ["photos--cat", "photos--ant"]
     assert (files[0].title, files[0].credit, files[0].licence) == ("A cat, asleep", "Ann", "CC0")
     assert (files[1].title, files[1].source) == ("Ant", "https://example.org/ant")
     assert [one.file for one in absent] == ["photos/gone.png"]
@@ -89,8 +91,8 @@ def test_a_shard_is_read_where_it_lies_with_what_is_said_beside_an_image(
     files, absent = list_gallery(shard)
 
     assert [(file.id, file.title) for file in files] == [
-        ("0-ant", "An ant, on a leaf"),
-        ("0-bee", "A bee"),
+        ("0--ant", "An ant, on a leaf"),
+        ("0--bee", "A bee"),
     ]
     assert (files[1].licence, files[1].source) == ("CC0", "https://example.org/bee")
     assert (files[1].credit, absent) == ("", [])
@@ -111,7 +113,7 @@ def test_a_range_of_shards_is_one_gallery_and_so_is_a_folder_of_them(
     by_range, _ = list_gallery(folder / "s-{00..02}.tar")
     by_folder, _ = list_gallery(folder)
 
-    assert [file.id for file in by_range] == ["s-00-tar-ant", "s-01-tar-bee", "s-02-tar-cat"]
+    assert [file.id for file in by_range] == ["s-00-tar--ant", "s-01-tar--bee", "s-02-tar--cat"]
     assert by_range == by_folder
     with pytest.raises(GalleryError, match=r"s-03\.tar: no such shard"):
         list_gallery(folder / "s-{00..03}.tar")
@@ -129,11 +131,8 @@ def test_names_that_climb_out_of_a_shard_write_nothing_outside(
 
     write_gallery(files, tmp_path / "out", title="Test")
 
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        "evil.webp",
-        "manifest.json",
-        "root-x.webp",
-    ]
+    written = sorted(path.name.split("--")[0] for path in (tmp_path / "out").iterdir())
+    assert written == ["evil", "manifest.json", "root-x"]
     assert not list(tmp_path.rglob("evil.png"))
 
 
@@ -150,13 +149,14 @@ def test_a_manifest_may_point_elsewhere_but_nothing_is_written_there(
 
     shown = write_gallery(files, tmp_path / "out", title="Test")
 
-    assert [image.id for image in shown.images] == ["photos-ant"]
+    (image,) = shown.images
+    assert image.id == image_id("../photos/ant.png")
     assert [(one.file, "not an image" in one.reason) for one in shown.skipped] == [
         ("../secret", True)
     ]
     new = set(tmp_path.rglob("*")) - before
     out = tmp_path / "out"
-    assert new == {out, out / "manifest.json", out / "photos-ant.webp"}
+    assert new == {out, out / "manifest.json", out / f"{image.id}.webp"}
 
 
 def test_text_that_json_cannot_hold_or_a_file_cannot_be_named_stops_nothing(
@@ -176,7 +176,7 @@ def test_text_that_json_cannot_hold_or_a_file_cannot_be_named_stops_nothing(
     shown = write_gallery(files, tmp_path / "out", title="Test", skipped=absent)
 
     assert [image.title for image in shown.images] == ["one\u2028ant", "half a pair ?"]
-    assert [one.file for one in shown.skipped] == ["?.png", "x" * 5000]
+    assert [one.file for one in shown.skipped] == ["\\ud800.png", "x" * 5000]
 
 
 def test_names_in_any_script_get_ids_of_their_own(tmp_path: Path, photos: Path) -> None:
@@ -256,13 +256,13 @@ def test_a_damaged_member_is_skipped_and_named(tmp_path: Path, photos: Path) -> 
 
 
 BAD = {
-    "no column": ("m.csv", "name,title\na.png,A\n", "among them 'file'"),
+    "no column": ("m.csv", "name,title\na.png,A\n", "must name the column file"),
     "twice": ("m.csv", "file\na.png\n./a.png\n", "line 3: 'a.png' is listed twice"),
     "nothing listed": ("m.csv", "file\n", "no image files there"),
-    "empty csv": ("m.csv", "", "among them 'file'"),
+    "empty csv": ("m.csv", "", "must name the column file"),
     "empty jsonl": ("m.jsonl", "", "no image files there"),
     "all absent": ("m.csv", "file\ngone.png\n", r"none of the 1 images .* gone\.png: named in"),
-    "no csv": ("m.csv", "file,title\na.png," + "x" * 200_000, "after line 1: no valid CSV"),
+    "no csv": ("m.csv", "file,title\na.png," + "x" * 200_000, "line 2: no valid CSV"),
     "broken line": ("m.jsonl", '{"file": "a.png"}\n{"file"\n', "line 2: no valid JSON"),
     "nested deeply": ("m.jsonl", "[" * 200_000, "line 1: no valid JSON"),
     "no file": ("m.jsonl", '{"title": "A"}\n', "line 1: not an object with the name"),
@@ -319,6 +319,94 @@ def test_a_pipe_with_the_name_of_an_image_is_not_waited_for(photos: Path) -> Non
     os.mkfifo(photos / "pipe.png")
     (photos / "broken.png").symlink_to(photos / "nowhere.png")
 
-    files, _ = list_gallery(photos)
+    files, absent = list_gallery(photos)
 
-    assert [file.file for file in files] == ["ant.png", "bee.png", "broken.png", "cat.png"]
+    assert [file.file for file in files] == ["ant.png", "bee.png", "cat.png"]
+    assert [(one.file, one.reason) for one in absent] == [
+        ("broken.png", "a link that leads nowhere"),
+        ("pipe.png", "not a regular file"),
+    ]
+
+
+def test_names_that_are_no_utf_8_are_images_of_their_own(tmp_path: Path, photos: Path) -> None:
+    data = images_of(photos)["ant.png"]
+    names = [os.fsdecode(name) for name in (b"\xff.png", b"\xfe.png")]
+    for name in names:
+        (photos / name).write_bytes(data)
+    shard = pack(tmp_path / "s.tar", dict.fromkeys(names, data))
+
+    in_folder, _ = list_gallery(photos)
+    in_shard, _ = list_gallery(shard)
+    shown = write_gallery(in_folder, tmp_path / "out", title="Test")
+
+    assert [file.file for file in in_folder][3:] == ["\\xfe.png", "\\xff.png"]
+    assert {file.id for file in in_shard} == {file.id for file in in_folder[3:]}
+    assert len({image.id for image in shown.images}) == 5
+
+
+def test_a_folder_that_cannot_be_read_is_named(
+    photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (photos / "locked").mkdir()
+    Image.new("RGB", (4, 4)).save(photos / "locked" / "z.png")
+    scandir = os.scandir
+
+    def refuse(folder: str) -> object:
+        if str(folder).endswith("locked"):
+            raise PermissionError(13, "Permission denied", str(folder))
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    files, absent = list_gallery(photos)
+
+    assert len(files) == 3
+    assert [(one.file, one.reason) for one in absent] == [
+        ("locked", "a folder that cannot be read (Permission denied)")
+    ]
+
+
+def test_a_link_to_a_folder_is_named(tmp_path: Path, photos: Path) -> None:
+    (tmp_path / "more").mkdir()
+    (photos / "more").symlink_to(tmp_path / "more")
+    _, absent = list_gallery(photos)
+    assert [(one.file, one.reason) for one in absent] == [
+        ("more", "a link to a folder, which is not followed")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        (".head-atlas.json", "{}"),
+        ("stages.json", '{"program": "clip-head-atlas", "made": {}}'),
+    ],
+)
+def test_a_site_or_an_atlas_in_a_gallery_is_not_taken_for_its_images(
+    photos: Path, file: str, content: str
+) -> None:
+    (photos / "site" / "images").mkdir(parents=True)
+    Image.new("RGB", (4, 4)).save(photos / "site" / "images" / "ant.webp")
+    (photos / "site" / file).write_text(content)
+
+    files, absent = list_gallery(photos)
+
+    assert [file.file for file in files] == ["ant.png", "bee.png", "cat.png"]
+    assert [one.file for one in absent] == ["site"]
+    assert "head-atlas made" in absent[0].reason
+    assert len(list_gallery(photos / "site")[0]) == 1
+
+
+def test_a_file_above_a_gigabyte_is_no_image(photos: Path) -> None:
+    with (photos / "huge.png").open("wb") as file:
+        file.truncate(2**31)
+    files, absent = list_gallery(photos)
+    assert len(files) == 3
+    assert absent[0].reason == "2147483648 bytes are more than the 1024 MiB that are read"
+
+
+def test_a_gallery_that_cannot_be_looked_for_is_one_line(photos: Path) -> None:
+    with pytest.raises(GalleryError, match="File name too long"):
+        list_gallery(Path("x" * 300))
+    os.mkfifo(photos / "gallery.csv")
+    with pytest.raises(GalleryError, match="not a regular file"):
+        list_gallery(photos)

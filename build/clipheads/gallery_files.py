@@ -1,43 +1,40 @@
 """Finds the images of a gallery: in a folder, a manifest, or the tar shards of a WebDataset.
 
-Nothing is opened or unpacked here; an image in a shard is read where it lies.
+Every file that is found is read once, for its hash, but no image is decoded. Nothing is unpacked:
+an image in a shard is read where it lies. What cannot be taken is named with the reason.
 """
 
-import csv
 import hashlib
-import io
-import json
 import os
 import re
-import tarfile
 from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import BinaryIO
+from io import BufferedReader
+from pathlib import Path, PurePosixPath
 
 from clipheads.bundle import SkippedImage
 from clipheads.errors import GalleryError
-from clipheads.slugs import unique_slugs
+from clipheads.image_ids import SUFFIXES, image_id
+from clipheads.record_files import parse_json, read_table, read_text
+from clipheads.tar_shards import (
+    ShardMember,
+    member_bytes,
+    opened_member,
+    shard_members,
+    shards_of,
+)
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
 LISTING = "gallery.csv"
 MANIFESTS = frozenset({".csv", ".jsonl"})
 FIELDS = ("title", "credit", "licence", "source")
 KINDS = "a folder of images, a .csv or .jsonl manifest, or .tar shards such as s-{000..007}.tar"
 
+LONGEST_FILE = 2**30
+"""Bytes; a larger file is no image that is read."""
 
-@dataclass(frozen=True)
-class ShardMember:
-    """An image inside an uncompressed tar file: its bytes lie there as they are."""
-
-    shard: Path
-    name: str
-    begin: int
-    size: int
-
-    def __str__(self) -> str:
-        return f"{self.shard}/{self.name}"
+LONGEST_BESIDE = 2**20
+"""Bytes of the text or JSON beside an image in a shard."""
 
 
 ImageFile = Path | ShardMember
@@ -59,7 +56,10 @@ class GalleryFile:
 
 
 Listed = dict[str, dict[str, str]]
-"""For each name of a file what is said of it."""
+"""For each name of a file what is said of it.
+
+Names are the system's own, in which bytes that are no UTF-8 are surrogates, until they are shown.
+"""
 
 
 def list_gallery(
@@ -78,48 +78,52 @@ def list_gallery(
       say the same as the columns of a manifest.
 
     Returns:
-        The files, and what is named as one without being there: entries of a manifest, and
-        links in a shard.
+        The files, and what is named as one without being there or cannot be read: entries of a
+        manifest, links in a shard, folders that may not be looked into or that this program made.
 
     Raises:
         GalleryError: if the gallery is missing, holds no image, or its manifest or a shard
             cannot be read.
     """
-    if gallery.is_dir():
-        files, listed, absent = _of_folder(gallery, exclude)
-    elif gallery.suffix.lower() in MANIFESTS and gallery.is_file():
-        files, listed, absent = _of_manifest(gallery)
-    elif gallery.suffix.lower() == ".tar":
-        files, listed, absent = _of_shards(gallery)
-    elif gallery.exists():
-        raise GalleryError(f"{gallery}: no gallery; one is {KINDS}")
-    else:
-        raise GalleryError(f"{gallery}: no such folder or file; a gallery is {KINDS}")
-    if not files and absent:
+    try:
+        files, listed, absent = _find(gallery, exclude)
+    except OSError as error:
+        raise GalleryError(f"{gallery}: cannot be read ({error.strerror})") from error
+    found: list[GalleryFile] = []
+    taken: dict[str, str] = {}
+    for name, path in files.items():
+        shown = _shown(name)
+        try:
+            digest = _hash(path)
+        except GalleryError as error:
+            absent.append(SkippedImage(file=shown, reason=str(error)))
+            continue
+        identity = image_id(name)
+        if identity in taken:
+            raise GalleryError(f"{gallery}: {taken[identity]} and {shown} have one id; rename one")
+        taken[identity] = shown
+        row = listed.get(name, {})
+        found.append(
+            GalleryFile(
+                path=path,
+                file=shown,
+                id=identity,
+                title=row.get("title") or readable(shown.rsplit("/", 1)[-1].rsplit(".", 1)[0]),
+                credit=row.get("credit", ""),
+                licence=row.get("licence", ""),
+                source=row.get("source") or shown,
+                sha256=digest,
+            )
+        )
+    if not found and absent:
         first = absent[0]
         raise GalleryError(
             f"{gallery}: none of the {len(absent)} images that it names can be read; "
             f"{first.file}: {first.reason}"
         )
-    if not files:
+    if not found:
         kinds = ", ".join(sorted(suffix[1:] for suffix in SUFFIXES))
         raise GalleryError(f"{gallery}: no image files there ({kinds})")
-    ids = unique_slugs((name, name.rsplit(".", 1)[0]) for name in files)
-    found = []
-    for (name, path), image_id in zip(files.items(), ids, strict=True):
-        row = listed.get(name, {})
-        found.append(
-            GalleryFile(
-                path=path,
-                file=name,
-                id=image_id,
-                title=row.get("title") or readable(name.rsplit("/", 1)[-1].rsplit(".", 1)[0]),
-                credit=row.get("credit", ""),
-                licence=row.get("licence", ""),
-                source=row.get("source") or name,
-                sha256=_hash(path),
-            )
-        )
     return found, absent
 
 
@@ -127,21 +131,37 @@ Found = tuple[dict[str, ImageFile], Listed, list[SkippedImage]]
 """Images by name, what is said of them, and what was named without being there."""
 
 
+def _find(gallery: Path, exclude: Path | None) -> Found:
+    if gallery.is_dir():
+        return _of_folder(gallery, exclude)
+    if gallery.suffix.lower() in MANIFESTS and gallery.is_file():
+        return _of_manifest(gallery)
+    if gallery.suffix.lower() == ".tar":
+        return _of_shards(gallery)
+    if gallery.exists():
+        raise GalleryError(f"{gallery}: no gallery; one is {KINDS}")
+    raise GalleryError(f"{gallery}: no such folder or file; a gallery is {KINDS}")
+
+
 def _of_folder(folder: Path, exclude: Path | None) -> Found:
-    files: dict[str, ImageFile] = {
-        _relative(path, folder): path for path in _walk(folder, exclude, SUFFIXES)
-    }
+    paths, absent = _walk(folder, exclude, SUFFIXES | {".tar"})
+    files: dict[str, ImageFile] = {}
     manifest = folder / LISTING
-    listed = _read_csv(manifest) if manifest.exists() else {}
+    if os.path.lexists(manifest) and not manifest.is_file():
+        raise GalleryError(f"{manifest}: not a regular file, so it lists no images")
+    listed = _read_csv(manifest) if manifest.is_file() else {}
     named = list(listed)
-    absent: list[SkippedImage] = []
-    for shard in sorted(_walk(folder, exclude, {".tar"})):
-        inside, said, links = _read_shard(shard, f"{_relative(shard, folder)}/")
+    for path in paths:
+        name = path.relative_to(folder).as_posix()
+        if path.suffix.lower() != ".tar":
+            files[name] = path
+            continue
+        inside, said, links = _read_shard(path, f"{name}/")
         files |= inside
         listed = said | listed
         absent += links
-    known = files.keys() | {link.file for link in absent}
-    absent += [_absent(name, LISTING) for name in named if name not in known]
+    known = {_shown(name) for name in files} | {one.file for one in absent}
+    absent += [_absent(name, LISTING) for name in named if _shown(name) not in known]
     return dict(sorted(files.items())), listed, absent
 
 
@@ -159,7 +179,8 @@ def _of_shards(pattern: Path) -> Found:
     absent: list[SkippedImage] = []
     shards = shards_of(pattern)
     for shard in shards:
-        inside, said, links = _read_shard(shard, f"{shard.name}/" if len(shards) > 1 else "")
+        # Names must not change when a range grows from one shard to two.
+        inside, said, links = _read_shard(shard, "" if shards == [pattern] else f"{shard.name}/")
         files |= inside
         listed |= said
         absent += links
@@ -173,37 +194,13 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def shards_of(pattern: Path) -> list[Path]:
-    """Return the shards that a pattern such as `s-{000..002}.tar` stands for, or the one file.
-
-    >>> [shard.name for shard in shards_of(Path("s-{08..10}.tar"))]
-    ['s-08.tar', 's-09.tar', 's-10.tar']
-
-    Raises:
-        GalleryError: if a range runs backwards.
-    """
-    found = re.search(r"\{(\d+)\.\.(\d+)\}", pattern.name)
-    if not found:
-        return [pattern]
-    first, last = found.groups()
-    if int(first) > int(last):
-        raise GalleryError(f"{pattern}: the range {found[0]} runs backwards")
-    return [
-        shard
-        for number in range(int(first), int(last) + 1)
-        for shard in shards_of(
-            pattern.with_name(pattern.name.replace(found[0], f"{number:0{len(first)}d}", 1))
-        )
-    ]
-
-
 @contextmanager
-def opened(file: ImageFile) -> Iterator[Path | BinaryIO]:
+def opened(file: ImageFile) -> Iterator[Path | BufferedReader]:
     """Give what Pillow opens: the path, or the bytes inside a shard."""
     if isinstance(file, Path):
         yield file
     else:
-        with io.BytesIO(_bytes(file)) as data:
+        with opened_member(file) as data:
             yield data
 
 
@@ -217,48 +214,96 @@ def gallery_title(gallery: Path) -> str:
     """Make a title of a gallery's name: of a folder the whole, of a file without its suffix."""
     whole = gallery.resolve()
     name = whole.name if whole.is_dir() else re.sub(r"\{[^}]*\}", "", whole.stem)
-    return readable(name) or "Gallery"
-
-
-def _bytes(member: ShardMember) -> bytes:
-    with member.shard.open("rb") as shard:
-        shard.seek(member.begin)
-        return shard.read(member.size)
+    return readable(_shown(name)) or "Gallery"
 
 
 def _hash(file: ImageFile) -> str:
+    """Return the SHA-256 of an image's bytes.
+
+    Raises:
+        GalleryError: saying why it cannot be read, without the file's name.
+    """
     try:
-        if isinstance(file, ShardMember):
-            return hashlib.sha256(_bytes(file)).hexdigest()
-        with file.open("rb") as data:
+        with file.open("rb") if isinstance(file, Path) else opened_member(file) as data:
+            size = data.seek(0, os.SEEK_END)
+            if size > LONGEST_FILE:
+                raise GalleryError(
+                    f"{size} bytes are more than the {LONGEST_FILE // 2**20} MiB that are read"
+                )
+            data.seek(0)
             return hashlib.file_digest(data, "sha256").hexdigest()
     except OSError as error:
-        return f"unreadable: {error.strerror}"
+        raise GalleryError(f"cannot be read ({error.strerror})") from error
 
 
 def _absent(name: str, manifest: str) -> SkippedImage:
-    return SkippedImage(file=name, reason=f"named in {manifest}, but there is no such image file")
+    reason = f"named in {manifest}, but there is no such image file"
+    return SkippedImage(file=_shown(name), reason=reason)
 
 
-def _walk(folder: Path, exclude: Path | None, suffixes: Container[str]) -> Iterator[Path]:
+def _walk(
+    folder: Path, exclude: Path | None, suffixes: Container[str]
+) -> tuple[list[Path], list[SkippedImage]]:
+    """Find the files with one of `suffixes` below a folder, in order, and what is passed over."""
     barred = exclude.resolve() if exclude is not None else None
-    for root, folders, names in os.walk(folder):
+    paths: list[Path] = []
+    passed: list[SkippedImage] = []
+
+    def skip(path: Path, reason: str) -> None:
+        passed.append(SkippedImage(file=_shown(path.relative_to(folder).as_posix()), reason=reason))
+
+    def unreadable(error: OSError) -> None:
+        if Path(error.filename) == folder:
+            raise error
+        skip(Path(error.filename), f"a folder that cannot be read ({error.strerror})")
+
+    for root, folders, names in os.walk(folder, onerror=unreadable):
         here = Path(root)
         if barred is not None and here.resolve() == barred:
             folders.clear()
             continue
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        if here != folder and _is_ours(here):
+            skip(here, "a folder that head-atlas made; name it as the gallery to take its images")
+            folders.clear()
+            continue
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in folders:
+            if (here / name).is_symlink():
+                skip(here / name, "a link to a folder, which is not followed")
         for name in names:
             if name.startswith(".") or Path(name).suffix.lower() not in suffixes:
                 continue
             path = here / name
-            # A pipe or a device would be waited for without end; a broken link is named later.
-            if path.is_file() or not path.exists():
-                yield path
+            if path.is_file():
+                paths.append(path)
+            elif not path.exists():
+                skip(path, "a link that leads nowhere")
+            else:  # a pipe or a device would be waited for without end
+                skip(path, "not a regular file")
+    return sorted(paths), sorted(passed, key=lambda one: one.file)
 
 
-def _relative(path: Path, folder: Path) -> str:
-    return _text(path.relative_to(folder).as_posix())
+def _is_ours(folder: Path) -> bool:
+    """Whether a folder is a site or an atlas, whose pictures are copies of a gallery's."""
+    if (folder / ".head-atlas.json").is_file():
+        return True
+    try:
+        with (folder / "stages.json").open("rb") as file:
+            return b"clip-head-atlas" in file.read(4096)
+    except OSError:
+        return False
+
+
+def _shown(name: str) -> str:
+    r"""Return a name as it is shown: bytes and characters that are no text as their escapes.
+
+    >>> print(_shown("caf\udce9.png"))
+    caf\xe9.png
+    """
+    try:
+        return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # half a pair of surrogates, as JSON may hold it
+        return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _text(words: str) -> str:
@@ -275,36 +320,19 @@ def _read_shard(shard: Path, prefix: str) -> Found:
     listed: Listed = {}
     links: list[SkippedImage] = []
     beside: list[ShardMember] = []
-    try:
-        with tarfile.open(shard, "r:") as tar:
-            for entry in tar:
-                suffix = Path(entry.name).suffix.lower()
-                if entry.isdir() or Path(entry.name).name.startswith("."):
-                    continue
-                member = ShardMember(shard, _text(entry.name), entry.offset_data, entry.size)
-                name = prefix + member.name.removeprefix("./")
-                whole = entry.isreg() and not entry.issparse()
-                if suffix in SUFFIXES and whole:
-                    images[name] = member
-                elif suffix in SUFFIXES:
-                    reason = f"a link or another special entry of {shard.name}, not an image file"
-                    links.append(SkippedImage(file=name, reason=reason))
-                elif suffix in {".json", ".txt"} and whole:
-                    beside.append(member)
-            end = tar.offset
-        with shard.open("rb") as data:
-            data.seek(end)
-            # tarfile takes a damaged header for the end, which would lose the images after it.
-            if any(data.read(tarfile.BLOCKSIZE)):
-                raise GalleryError(f"{shard}: damaged at byte {end}; what follows cannot be read")
-    except FileNotFoundError:
-        raise GalleryError(f"{shard}: no such shard") from None
-    except OSError as error:
-        raise GalleryError(f"{shard}: cannot be read ({error.strerror})") from error
-    except tarfile.TarError as error:
-        with_gzip = shard.open("rb").read(2) == b"\x1f\x8b"
-        why = "it is compressed; unpack it with gunzip" if with_gzip else str(error)
-        raise GalleryError(f"{shard}: cannot be read as a tar file ({why})") from error
+    for member, plain in shard_members(shard):
+        path = PurePosixPath(member.name)
+        suffix = path.suffix.lower()
+        if path.name.startswith("."):
+            continue
+        name = prefix + member.name.removeprefix("./")
+        if suffix in SUFFIXES and plain:
+            images[name] = member
+        elif suffix in SUFFIXES:
+            reason = f"a link or another special entry of {shard.name}, not an image file"
+            links.append(SkippedImage(file=_shown(name), reason=reason))
+        elif suffix in {".json", ".txt"} and plain:
+            beside.append(member)
     samples: dict[str, list[str]] = {}
     for name in images:
         samples.setdefault(_key(name.removeprefix(prefix)), []).append(name)
@@ -323,10 +351,10 @@ def _key(name: str) -> str:
 
 
 def _said_beside(member: ShardMember) -> dict[str, str]:
-    text = _bytes(member).decode("utf-8", "replace").strip()
+    text = member_bytes(member, LONGEST_BESIDE).decode("utf-8", "replace").strip()
     if member.name.lower().endswith(".txt"):
         return {"title": " ".join(text.split())}
-    said = _json(text, str(member))
+    said = parse_json(text, str(member), error=GalleryError)
     if not isinstance(said, dict):
         raise GalleryError(f"{member}: not a JSON object")
     other = {"title": "caption", "licence": "license", "source": "url"}
@@ -334,44 +362,22 @@ def _said_beside(member: ShardMember) -> dict[str, str]:
     return {field: _text(str(value)) for field, value in values.items() if value}
 
 
-def _json(text: str, where: str) -> object:
-    try:
-        return json.loads(text)
-    # What is nested too deeply is a RecursionError.
-    except (ValueError, RecursionError) as error:
-        raise GalleryError(f"{where}: no valid JSON ({error})") from None
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise GalleryError(f"{path}: cannot be read as UTF-8 text ({error})") from error
-
-
 def _read_csv(path: Path) -> Listed:
-    reader = csv.DictReader(io.StringIO(_read_text(path), newline=""), restkey="", restval="")
     rows: Listed = {}
-    try:
-        if "file" not in (reader.fieldnames or []):
-            raise GalleryError(f"{path}: the first line must name the columns, among them 'file'")
-        for row in reader:
-            _add(rows, row["file"], row, f"{path}, line {reader.line_num}")
-    except csv.Error as error:
-        raise GalleryError(
-            f"{path}, after line {reader.line_num}: no valid CSV ({error})"
-        ) from None
+    for row in read_table(path, ("file",), error=GalleryError):
+        _add(rows, row.fields["file"], row.fields, f"{path}, line {row.line}")
     return rows
 
 
 def _read_jsonl(path: Path) -> Listed:
     rows: Listed = {}
     # Not `splitlines`: JSON may hold other separators, such as U+2028, as they are.
-    for number, line in enumerate(_read_text(path).split("\n"), start=1):
+    lines = read_text(path, error=GalleryError).split("\n")
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         where = f"{path}, line {number}"
-        row = _json(line, where)
+        row = parse_json(line, where, error=GalleryError)
         if not isinstance(row, dict) or not isinstance(row.get("file"), str):
             raise GalleryError(f"{where}: not an object with the name of a 'file'")
         said = {key: str(value) for key, value in row.items() if value is not None}
@@ -380,7 +386,7 @@ def _read_jsonl(path: Path) -> Listed:
 
 
 def _add(rows: Listed, file: str, said: dict[str, str], where: str) -> None:
-    name = _text(file.strip().removeprefix("./"))
+    name = file.strip().removeprefix("./")
     if not name:
         raise GalleryError(f"{where}: no name of a file")
     if name in rows:

@@ -81,7 +81,8 @@ def read_table(
     except csv.Error as fault:
         raise error(f"{path}, line {before + 1}: no valid CSV ({fault})") from None
     if not set(needed) <= set(columns):
-        raise error(f"{path}: the first line must name the columns {','.join(needed)}")
+        noun = "columns" if len(needed) > 1 else "column"
+        raise error(f"{path}: the first line must name the {noun} {','.join(needed)}")
     if len(set(columns)) < len(columns):
         raise error(f"{path}: the first line names a column twice: {','.join(columns)[:80]}")
     return rows

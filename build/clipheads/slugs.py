@@ -8,9 +8,16 @@ from collections.abc import Iterable
 MAX_LENGTH = 80
 """File systems allow 255 bytes; the rest is left for suffixes and for readable URLs."""
 
+DEVICES = frozenset(
+    {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))}
+)
+"""What Windows takes for a device, in any folder and with any suffix."""
+
 
 def slug(text: str) -> str:
     """Return `text` as a slug; `"item"` if nothing of it can be kept.
+
+    A name that Windows takes for a device gets some of its hash.
 
     >>> slug("Café au lait / 3.JPG")
     'cafe-au-lait-3-jpg'
@@ -19,6 +26,8 @@ def slug(text: str) -> str:
     name = re.sub(r"[^a-z0-9]+", "-", ascii_text.lower()).strip("-")
     if len(name) > MAX_LENGTH:
         name = f"{name[: MAX_LENGTH - 9].rstrip('-')}-{_digest(text, 8)}"
+    if name in DEVICES:
+        name = f"{name}-{_digest(text, 8)}"
     return name or "item"
 
 
@@ -42,4 +51,4 @@ def unique_slugs(names: Iterable[tuple[str, str]]) -> list[str]:
 
 
 def _digest(text: str, length: int) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:length]
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:length]
