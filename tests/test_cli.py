@@ -1,5 +1,6 @@
 """The command line: help with examples, one line and exit code 2 for what a user can mend."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -30,7 +31,7 @@ COMMANDS = (
 def head_atlas(
     *arguments: str | Path, folder: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from headatlas.cli import main; main()", *map(str, arguments)]
+    command = [sys.executable, "-m", "headatlas", *map(str, arguments)]
     return subprocess.run(
         command, capture_output=True, text=True, cwd=folder, check=False, timeout=300
     )
@@ -59,6 +60,34 @@ def test_help_shows_an_example(command: str) -> None:
 
     assert result.returncode == 0
     assert f"head-atlas {command}" in " ".join(result.stdout.split("Example", 1)[1].split())
+
+
+FLAGS = {"--paper", "--export-text-encoder", "--export-image-encoder", "--dry-run", "--all"}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_names_values_as_other_programs_do(command: str) -> None:
+    text = CliRunner().invoke(cli.app, [command, "--help"], terminal_width=80).output
+
+    assert not re.search(r"<\w", text)  # such as <bool>
+    assert not re.search(r"--\w[\w-]*…", text)
+    for option in re.findall(r"^  (--[a-z-]+)(?=  )", text, re.MULTILINE):
+        assert option in FLAGS, f"{option} takes a value, which its help must name"
+    assert "-h, --help  " in text
+
+
+def test_help_shows_each_example_on_one_line() -> None:
+    for command in ("build", "label"):
+        text = CliRunner().invoke(cli.app, [command, "--help"], terminal_width=80).output
+        examples = text.split("Examples:\n")[1].splitlines()
+        assert len(examples) == 3
+        assert all(f"head-atlas {command}" in example for example in examples)
+
+
+def test_the_list_of_commands_cuts_no_sentence() -> None:
+    text = CliRunner().invoke(cli.app, ["--help"], terminal_width=80).output
+
+    assert "..." not in text.split("Commands:")[1]
 
 
 def test_an_unknown_model_is_named_with_a_close_one(tmp_path: Path, photos: Path) -> None:

@@ -85,7 +85,7 @@ SHELL_LINES = [
 EPILOGS = [
     line
     for command in cli.app.registered_commands
-    for line in re.findall(r"`(head-atlas [^`]*)`", str(command.epilog))
+    for line in re.findall(r"(head-atlas .*)", str(command.epilog))
 ]
 INLINE = [
     line

@@ -16,8 +16,12 @@ def replacing(target: Path) -> Iterator[Path]:
     The file is flushed to the disk before it is renamed. If the body fails, the target stays
     what it was.
 
-    >>> with replacing(Path("numbers.txt")) as path:                               # doctest: +SKIP
-    ...     path.write_text("1 2 3")
+    >>> from tempfile import mkdtemp
+    >>> numbers = Path(mkdtemp()) / "numbers.txt"
+    >>> with replacing(numbers) as path:
+    ...     _ = path.write_text("1 2 3")
+    >>> numbers.read_text()
+    '1 2 3'
     """
     temporary = temporary_path(target)
     remove(temporary)

@@ -8,14 +8,15 @@ import os
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
+from typer.core import TyperArgument, TyperCommand, TyperGroup
 
 from clipheads.data_files import data_file
 from clipheads.errors import AtlasError
-from headatlas.console import progress_for
+from headatlas.border import SHOW, main
+from headatlas.console import PlainConsole, progress_for
 
 if TYPE_CHECKING:
     from clipheads.bundle import GroundTruthRecord
@@ -25,16 +26,43 @@ if TYPE_CHECKING:
 # It must be set before torch is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+__all__ = ["app", "main"]
+
+
+class _Group(TyperGroup):
+    """The program; see `_Command`."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the options."""
+        return _without_types(super().get_params(ctx))
+
+
+class _Command(TyperCommand):
+    """A command whose help names the values of its options, and no types of Python."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return arguments and options."""
+        return _without_types(super().get_params(ctx))
+
+
+def _without_types(parameters: list[Any]) -> list[Any]:
+    for parameter in parameters:
+        if isinstance(parameter, TyperArgument):
+            parameter.display_type_rich = lambda ctx: ""  # type: ignore[method-assign]  # noqa: ARG005
+        elif parameter.metavar is None:  # --help
+            parameter.metavar = FLAG
+    return parameters
+
+
 app = typer.Typer(
-    help="Build and publish an atlas of every attention head of CLIP's vision transformer.",
+    cls=_Group,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+out = PlainConsole()
 
 
 class Layers(StrEnum):
@@ -60,49 +88,88 @@ class Labeler(StrEnum):
     OPENAI = "openai"
 
 
-AtlasOption = Annotated[Path, typer.Option(help="Folder of the bundles.")]
-SiteOption = Annotated[Path, typer.Option("--out", help="Folder of the site.")]
-DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps, …")]
+FLAG = ""
+"""What an option without a value shows in place of its value's type."""
+
+
+def _one_of(choices: type[StrEnum]) -> str:
+    return f"[{'|'.join(choices)}]"
+
+
+def _examples(*commands: str) -> str:
+    """One line each, never wrapped, so that it can be copied."""
+    title = "Example:" if len(commands) == 1 else "Examples:"
+    return "\n".join(["\b", title, *(f"  {command}" for command in commands)])
+
+
+AtlasOption = Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of the bundles.")]
+SiteOption = Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Folder of the site.")]
+DeviceOption = Annotated[
+    str, typer.Option(metavar="DEVICE", help="auto, cpu, cuda, cuda:1, mps, …")
+]
 LabelerOption = Annotated[
     Labeler,
     typer.Option(
+        metavar=_one_of(Labeler),
         help="By the properties of the descriptions, by what the nearest images share, or in "
-        "context by a language model."
+        "context by a language model.",
     ),
 ]
 LabelsOption = Annotated[
     Path | None,
-    typer.Option("--labels", help="Take the labels from a file: .csv (head,label) or .json."),
+    typer.Option(
+        "--labels", metavar="FILE", help="Take the labels from a file: .csv (head,label) or .json."
+    ),
 ]
 LabelModelOption = Annotated[
-    str | None, typer.Option(help="Language model for --labeler openai, as its server names it.")
+    str | None,
+    typer.Option(
+        metavar="NAME", help="Language model for --labeler openai, as its server names it."
+    ),
 ]
 LabelServerOption = Annotated[
     str | None,
-    typer.Option("--label-server", help="Base URL of its server; OPENAI_BASE_URL by default."),
+    typer.Option(
+        "--label-server", metavar="URL", help="Base URL of its server; OPENAI_BASE_URL by default."
+    ),
 ]
 ConcurrencyOption = Annotated[
-    int, typer.Option(min=1, max=64, help="Questions to the language model at once.")
+    int, typer.Option(min=1, max=64, metavar="N", help="Questions to the language model at once.")
 ]
 AnswersOption = Annotated[
-    Path, typer.Option(help="Folder of the language model's answers; none is asked for twice.")
+    Path,
+    typer.Option(
+        metavar="FOLDER", help="Folder of the language model's answers; none is asked for twice."
+    ),
 ]
 BaseUrlOption = Annotated[
     str | None,
-    typer.Option(help="Public address of the site, for canonical links and the sitemap."),
+    typer.Option(
+        metavar="URL", help="Public address of the site, for canonical links and the sitemap."
+    ),
 ]
 
 
-@app.command(epilog="Example: `head-atlas demo`")
+@app.callback(epilog=_examples("head-atlas demo", "head-atlas COMMAND --help"))
+def program(
+    traceback: Annotated[
+        bool,
+        typer.Option(SHOW, metavar=FLAG, help="Show where an error arose, to report a bug."),
+    ] = False,
+) -> None:
+    """Build and publish an atlas of every attention head of CLIP's vision transformer."""
+
+
+@app.command(cls=_Command, epilog=_examples("head-atlas demo"))
 def demo(
     atlas: AtlasOption = Path("data/atlas"),
     site: SiteOption = Path("site"),
-    gallery: Annotated[Path, typer.Option(help="Where the scenes are drawn.")] = Path(
-        "data/demo-gallery"
-    ),
+    gallery: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Where the scenes are drawn.")
+    ] = Path("data/demo-gallery"),
     device: DeviceOption = "auto",
 ) -> None:
-    """Build the embedded default, from drawing its images to the finished site."""
+    """Draw the images of the demo, build its atlas and its site."""
     from clipheads.demo_world.gallery import write_demo_gallery
     from clipheads.neighbour_labels import name_heads_by_neighbours
 
@@ -124,51 +191,77 @@ def demo(
     _measure_truth(atlas, device)
     _generate(atlas, site, None)
     folder = "" if site == Path("site") else f" --dir {site}"
-    out.print(f"Look at it: open {site / 'index.html'}, or run head-atlas serve{folder}")
+    out.say(f"Look at it: open {site / 'index.html'}, or run head-atlas serve{folder}")
 
 
 @app.command(
-    epilog="Example: `head-atlas build --model ViT-B-32_openai --gallery photos/` "
-    "— with local weights: `head-atlas build --model ViT-B-32_openai --checkpoint ViT-B-32.pt "
-    "--gallery photos/` — the paper's study: `head-atlas build --paper --layers last4 "
-    "--labeler openai --gallery photos/`"
+    cls=_Command,
+    epilog=_examples(
+        "head-atlas build --model ViT-B-32_openai --gallery photos/",
+        "head-atlas build --model ViT-B-32_openai --checkpoint B32.pt --gallery photos/",
+        "head-atlas build --paper --layers last4 --labeler openai --gallery photos/",
+    ),
 )
 def build(
     gallery: Annotated[
-        Path, typer.Option(help="Folder of images, manifest (.csv, .jsonl), or tar shards.")
+        Path,
+        typer.Option(
+            metavar="PATH", help="Folder of images, manifest (.csv, .jsonl), or tar shards."
+        ),
     ],
     model: Annotated[
         list[str] | None,
-        typer.Option(help="NAME_TAG as in open_clip, or local-dir:PATH; may be given again."),
+        typer.Option(
+            metavar="MODEL", help="NAME_TAG as in open_clip, or local-dir:PATH; may be given again."
+        ),
     ] = None,
     paper: Annotated[
-        bool, typer.Option("--paper", help="All six models of the paper, one after the other.")
+        bool,
+        typer.Option(
+            "--paper", metavar=FLAG, help="All six models of the paper, one after the other."
+        ),
     ] = False,
     checkpoint: Annotated[
-        Path | None, typer.Option(help="Local weights instead of a download; for one model.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Local weights instead of a download; for one model."),
     ] = None,
-    layers: Annotated[Layers, typer.Option(help="Layers whose heads get a page.")] = Layers.ALL,
+    layers: Annotated[
+        Layers, typer.Option(metavar=_one_of(Layers), help="Layers whose heads get a page.")
+    ] = Layers.ALL,
     device: DeviceOption = "auto",
     precision: Annotated[
-        Precision, typer.Option(help="Of products of matrices; the error is recorded.")
+        Precision,
+        typer.Option(
+            metavar=_one_of(Precision), help="Of products of matrices; the error is recorded."
+        ),
     ] = Precision.FP32,
     descriptions: Annotated[
-        Path | None, typer.Option(help="Own pool of texts: .csv (text,property) or .txt.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Own pool of texts: .csv (text,property) or .txt."),
     ] = None,
     topics: Annotated[
-        Path | None, typer.Option(help="Own texts for the heat maps: .csv (text,property).")
+        Path | None,
+        typer.Option(metavar="FILE", help="Own texts for the heat maps: .csv (text,property)."),
     ] = None,
     contrasts: Annotated[
-        Path | None, typer.Option(help="Own pairs of texts: .csv (first,second).")
+        Path | None, typer.Option(metavar="FILE", help="Own pairs of texts: .csv (first,second).")
     ] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Images on the device at once.")] = 32,
+    batch_size: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Images on the device at once.")
+    ] = 32,
     export_text_encoder: Annotated[
         bool,
-        typer.Option("--export-text-encoder", help="The search page can be asked any text."),
+        typer.Option(
+            "--export-text-encoder", metavar=FLAG, help="The search page can be asked any text."
+        ),
     ] = False,
     export_image_encoder: Annotated[
         bool,
-        typer.Option("--export-image-encoder", help="The search page takes a visitor's own image."),
+        typer.Option(
+            "--export-image-encoder",
+            metavar=FLAG,
+            help="The search page takes a visitor's own image.",
+        ),
     ] = False,
     labeler: LabelerOption = Labeler.EMBEDDED,
     labels: LabelsOption = None,
@@ -178,7 +271,7 @@ def build(
     answers: AnswersOption = Path("data/answers"),
     atlas: AtlasOption = Path("data/atlas"),
 ) -> None:
-    """Compute everything about every head of a model over a gallery of images."""
+    """Compute the atlas of a model over a gallery of images."""
     names = _models_to_build(model or [], paper=paper)
     if len(names) > 1 and (checkpoint or labels):
         option = "--checkpoint" if checkpoint else "--labels"
@@ -203,33 +296,47 @@ def build(
             export_text_encoder=export_text_encoder,
             export_image_encoder=export_image_encoder,
         )
-    out.print("Make the site of it with: head-atlas site")
+    out.say("Make the site of it with: head-atlas site")
 
 
 @app.command(
-    epilog="Example: `head-atlas label --dry-run` — then, with OPENAI_API_KEY set: "
-    "`head-atlas label` — or from a file: `head-atlas label demo-clip --labels mine.csv`"
+    cls=_Command,
+    epilog=_examples(
+        "head-atlas label --dry-run",
+        "OPENAI_API_KEY=... head-atlas label",
+        "head-atlas label demo-clip --labels mine.csv",
+    ),
 )
 def label(
     models: Annotated[
-        list[str] | None, typer.Argument(help="Models of the atlas; all of them by default.")
+        list[str] | None,
+        typer.Argument(metavar="MODEL", help="Models of the atlas; all of them by default."),
     ] = None,
     labeler: LabelerOption = Labeler.OPENAI,
     labels: LabelsOption = None,
     descriptions: Annotated[
         Path | None,
-        typer.Option(help="The pool that the bundle was built with, for --labeler neighbours."),
+        typer.Option(
+            metavar="FILE",
+            help="The pool that the bundle was built with, for --labeler neighbours.",
+        ),
     ] = None,
     label_model: LabelModelOption = None,
     label_server: LabelServerOption = None,
     concurrency: ConcurrencyOption = 4,
     answers: AnswersOption = Path("data/answers"),
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only count the questions and tokens; ask nothing.")
+        bool,
+        typer.Option(
+            "--dry-run", metavar=FLAG, help="Only count the questions and tokens; ask nothing."
+        ),
     ] = False,
     atlas: AtlasOption = Path("data/atlas"),
 ) -> None:
-    """Label the heads of finished bundles anew, in context by a language model."""
+    """Label the heads of finished bundles anew.
+
+    In context by a language model, if no other labeller is named.
+    """
     from clipheads.incontext import DEFAULT_MODEL, TOKEN_ESTIMATE, estimate_calls
     from clipheads.relabel import bundle_folders, head_descriptions, relabel
 
@@ -245,7 +352,7 @@ def label(
             for head, descriptions in head_descriptions(folder).items()
         }
         counted = estimate_calls(heads, cache=answers, model=label_model or DEFAULT_MODEL)
-        out.print(
+        out.say(
             f"{counted.label_calls} questions for labels and at most {counted.judge_calls} for the"
             f" association score; about {counted.prompt_tokens} tokens of prompts and"
             f" {counted.answer_tokens} of answers ({TOKEN_ESTIMATE})"
@@ -256,11 +363,13 @@ def label(
     )
     for folder in folders:
         outcome = relabel(folder, name_heads)
-        out.print(f"{folder.name}: {'labels written' if outcome == 'built' else 'same labels'}")
-    out.print("Make the site of it with: head-atlas site")
+        out.say(f"{folder.name}: {'labels written' if outcome == 'built' else 'same labels'}")
+    out.say("Make the site of it with: head-atlas site")
 
 
-@app.command(epilog="Example: `head-atlas site --base-url https://example.org/atlas/`")
+@app.command(
+    cls=_Command, epilog=_examples("head-atlas site --base-url https://example.org/atlas/")
+)
 def site(
     atlas: AtlasOption = Path("data/atlas"),
     folder: SiteOption = Path("site"),
@@ -270,67 +379,86 @@ def site(
     _generate(atlas, folder, base_url)
 
 
-@app.command(epilog="Example: `head-atlas serve --port 8000`")
+@app.command(cls=_Command, epilog=_examples("head-atlas serve --port 8000"))
 def serve(
-    folder: Annotated[Path, typer.Option("--dir", help="Folder of the site.")] = Path("site"),
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
+    folder: Annotated[
+        Path, typer.Option("--dir", metavar="FOLDER", help="Folder of the site.")
+    ] = Path("site"),
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, metavar="N", help="0 takes a free one.")
+    ] = 8000,
 ) -> None:
     """Serve the site to this computer only, until Ctrl-C."""
     from headatlas.serve import serve as serve_folder
 
-    serve_folder(folder, port, out.print)
+    serve_folder(folder, port, out.say)
 
 
-@app.command(epilog="Example: `head-atlas check site`")
+@app.command(cls=_Command, epilog=_examples("head-atlas check site"))
 def check(
-    folder: Annotated[Path, typer.Argument(help="Folder of the site.")] = Path("site"),
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of the site.")] = Path(
+        "site"
+    ),
 ) -> None:
-    """Find broken links and anchors, missing files, invalid HTML and heavy pages."""
+    """Find broken links, invalid HTML and heavy pages of a site.
+
+    Links and anchors must lead somewhere, and every file that a page loads must be there.
+    """
     from headatlas.check import check_site
 
     problems = check_site(folder)
     for problem in problems:
-        out.print(f"{problem.page}: {problem.message}", markup=False)
+        out.say(f"{problem.page}: {problem.message}")
     if problems:
         raise typer.Exit(1)
-    out.print(f"{folder}: no problems")
+    out.say(f"{folder}: no problems")
 
 
-@app.command(epilog="Example: `head-atlas models --all`")
+@app.command(cls=_Command, epilog=_examples("head-atlas models --all"))
 def models(
     every: Annotated[
-        bool, typer.Option("--all", help="Also those that are not supported, with the reason.")
+        bool,
+        typer.Option(
+            "--all", metavar=FLAG, help="Also those that are not supported, with the reason."
+        ),
     ] = False,
 ) -> None:
-    """List the pretrained models that can be decomposed; the paper's six are marked."""
+    """List the pretrained models that can be decomposed.
+
+    The six models of the paper are marked.
+    """
     from clipheads.models import PAPER_MODELS, known_models
 
     for known in known_models():
         mark = "  (paper)" if known.name in PAPER_MODELS else ""
         if known.supported:
-            out.print(f"{known.name}{mark}", markup=False)
+            out.say(f"{known.name}{mark}")
         elif every:
-            out.print(f"{known.name}  not supported: {known.reason}", markup=False)
+            out.say(f"{known.name}  not supported: {known.reason}")
 
 
-@app.command("train-demo", epilog="Example: `head-atlas train-demo --minutes 50`")
+@app.command("train-demo", cls=_Command, epilog=_examples("head-atlas train-demo --minutes 50"))
 def train_demo(
-    folder: Annotated[Path, typer.Option("--out", help="Receives the model.")] = Path(
-        "data/training/demo-clip"
-    ),
+    folder: Annotated[
+        Path, typer.Option("--out", metavar="FOLDER", help="Receives the model.")
+    ] = Path("data/training/demo-clip"),
     work: Annotated[
-        Path, typer.Option(help="State of the run; an interrupted run goes on from here.")
+        Path,
+        typer.Option(
+            metavar="FOLDER", help="State of the run; an interrupted run goes on from here."
+        ),
     ] = Path("data/training/state"),
     minutes: Annotated[
-        float | None, typer.Option(min=0.1, help="Training time; 50 if neither is given.")
+        float | None,
+        typer.Option(min=0.1, metavar="MINUTES", help="Training time; 50 if neither is given."),
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(min=1, help="Number of batches instead of a time.")
+        int | None, typer.Option(min=1, metavar="N", help="Number of batches instead of a time.")
     ] = None,
     device: DeviceOption = "auto",
-    seed: Annotated[int, typer.Option(help="Of the initial weights.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", help="Of the initial weights.")] = 0,
 ) -> None:
-    """Train the demo CLIP from scratch on scenes that are drawn as it goes."""
+    """Train the demo CLIP from scratch, on newly drawn scenes."""
     if minutes is not None and steps is not None:
         raise AtlasError("give --minutes or --steps, not both")
     from clipheads.demo_world.training import train_demo_clip
@@ -344,33 +472,37 @@ def train_demo(
         seed=seed,
         progress=progress_for(out),
     )
-    out.print(f"The model is in {folder}; use it as --model local-dir:{folder}")
+    out.say(f"The model is in {folder}; use it as --model local-dir:{folder}")
 
 
-@app.command(epilog="Example: `head-atlas audit`")
+@app.command(cls=_Command, epilog=_examples("head-atlas audit"))
 def audit() -> None:
-    """Recompute the paper's Table 1 from the labels that its authors published."""
+    """Recompute the paper's Table 1 from its published labels."""
     from clipheads.audit import as_text
     from clipheads.audit import audit as recompute
 
-    out.print(as_text(recompute()), markup=False)
+    for line in as_text(recompute()).splitlines():
+        out.say(line)
 
 
-@app.command("ground-truth", epilog="Example: `head-atlas ground-truth`")
+@app.command("ground-truth", cls=_Command, epilog=_examples("head-atlas ground-truth"))
 def ground_truth(device: DeviceOption = "auto", atlas: AtlasOption = Path("data/atlas")) -> None:
-    """Measure how true the demo atlas is: labels, neighbours and heat maps against known scenes."""
+    """Measure how true the demo atlas is.
+
+    Labels, neighbours and heat maps are held against scenes of which everything is known.
+    """
     from clipheads.demo_world.truth_report import report
 
     for line in report(_measure_truth(atlas, device)):
-        out.print(line, markup=False)
+        out.say(line)
 
 
-@app.command(epilog="Example: `head-atlas bench`")
+@app.command(cls=_Command, epilog=_examples("head-atlas bench"))
 def bench() -> None:
     """Measure decomposition and TEXTSPAN as ratios within one run."""
     from clipheads.benchmark import run_benchmark
 
-    run_benchmark(lambda line: out.print(line, markup=False))
+    run_benchmark(out.say)
 
 
 def _models_to_build(models: list[str], *, paper: bool) -> list[str]:
@@ -452,16 +584,4 @@ def _generate(atlas: Path, folder: Path, base_url: str | None) -> None:
 
     report = generate_site(atlas, folder, base_url, progress_for(out))
     size = report.bytes / 1e6
-    out.print(f"{report.pages} pages, {report.files} files, {size:.1f} MB in {folder}")
-
-
-def main() -> None:
-    """Run a command; what the user can mend is one line and exit code 2."""
-    try:
-        app()
-    except AtlasError as error:
-        err.print(f"head-atlas: {error}", markup=False)
-        raise SystemExit(2) from None
-    except KeyboardInterrupt:
-        err.print("head-atlas: interrupted; what is finished is kept")
-        raise SystemExit(130) from None
+    out.say(f"{report.pages} pages, {report.files} files, {size:.1f} MB in {folder}")

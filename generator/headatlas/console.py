@@ -1,4 +1,4 @@
-"""How progress looks: bars with rate and time left in a terminal, plain lines in a pipe."""
+"""What the terminal shows: plain text, and progress as bars in a terminal or as lines in a pipe."""
 
 import time
 from collections.abc import Iterator
@@ -18,6 +18,18 @@ from rich.progress import Progress as Bars
 from rich.text import Text
 
 from clipheads.progress import Advance, Progress
+from headatlas.printable import printable
+
+
+class PlainConsole(Console):
+    """A console for which a string is text: no markup, and nothing that a terminal obeys."""
+
+    def __init__(self) -> None:
+        super().__init__(markup=False, emoji=False, highlight=False, soft_wrap=True)
+
+    def say(self, text: str) -> None:
+        """Print a text on one line."""
+        self.print(printable(text))
 
 
 class _Rate(ProgressColumn):
@@ -31,7 +43,7 @@ class _Rate(ProgressColumn):
 class TerminalProgress:
     """A bar for each stage; it stays when the stage is done."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: PlainConsole) -> None:
         self._console = console
 
     @contextmanager
@@ -52,13 +64,13 @@ class TerminalProgress:
 
     def note(self, message: str) -> None:
         """Print a line."""
-        self._console.print(message, markup=False, highlight=False)
+        self._console.say(message)
 
 
 class PlainProgress:
     """One line when a stage is done: for pipes and logs."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: PlainConsole) -> None:
         self._console = console
 
     @contextmanager
@@ -76,9 +88,9 @@ class PlainProgress:
 
     def note(self, message: str) -> None:
         """Print a line."""
-        self._console.print(message, markup=False, highlight=False, soft_wrap=True)
+        self._console.say(message)
 
 
-def progress_for(console: Console) -> Progress:
+def progress_for(console: PlainConsole) -> Progress:
     """Bars where somebody watches, lines elsewhere."""
     return TerminalProgress(console) if console.is_terminal else PlainProgress(console)

@@ -1,0 +1,5 @@
+"""`python -m headatlas`, the same as `head-atlas`."""
+
+from headatlas.border import main
+
+main()
