@@ -56,6 +56,7 @@ def write_search(
     unit = coordinates / norms[..., None]
     write_rows(folder / "coordinates.bin", unit, norms, arrays["shares"])
     write_rows(folder / "embeddings.bin", _unit(rng.standard_normal((len(unit), 1, 64))))
+    write_rows(folder / "basis.bin", basis.transpose(0, 2, 1))
     texts = _unit(rng.standard_normal((len(TEXTS), 1, 64)))
     write_rows(folder / "texts.bin", texts)
     listed = [{"text": text, "property": None, "kind": "topic"} for text in TEXTS]
@@ -65,6 +66,7 @@ def write_search(
     files = {
         "projections": "../projections.onnx",
         "coordinates": "coordinates.bin",
+        "basis": "basis.bin",
         "image_embeddings": "embeddings.bin",
         "texts": "texts.json",
         "text_embeddings": "texts.bin",

@@ -137,3 +137,19 @@ def test_other_labels_of_a_bundle_without_a_readable_search(tmp_path: Path) -> N
     (tmp_path / "search" / RECORD).write_text("{}")
     with pytest.raises(AtlasError, match="cannot be read; run `head-atlas build` again"):
         replace_properties(tmp_path, [], nothing, nothing)
+
+
+def test_the_basis_projects_texts_as_the_exported_projections_do(
+    atlas: Path, record: SearchRecord
+) -> None:
+    texts, _ = read_rows(atlas / "tiny/search/texts.bin")
+    basis, _ = read_rows(atlas / "tiny/search/basis.bin")
+    assert basis.shape == (len(record.heads), record.rank, record.dimension)
+    queries = np.einsum("nd,hrd->nhr", texts[:, 0], basis)
+    exported = project(atlas / "tiny/projections.onnx", texts[:, 0])
+    np.testing.assert_allclose(queries, np.asarray(exported), atol=2e-3)
+    np.testing.assert_allclose(
+        np.einsum("hrd,hsd->hrs", basis, basis),
+        np.broadcast_to(np.eye(record.rank), (len(record.heads), record.rank, record.rank)),
+        atol=1e-3,
+    )

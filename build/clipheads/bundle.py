@@ -370,7 +370,7 @@ class SearchProperty(Record):
 class SearchRecord(Record):
     """`<model>/search/search.json`; written last. The files are in docs/search-format.md."""
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     model: str
     gallery_sha256: str
     images: int = Field(description="Those of the gallery's manifest, in its order")

@@ -90,6 +90,7 @@ def write_search(
         "coordinates": _rows(
             folder, "coordinates.bin", units.numpy(), norms.numpy(), findings.shares.numpy()
         ),
+        "basis": _rows(folder, "basis.bin", findings.basis.transpose(1, 2).numpy()),
         "image_embeddings": _rows(folder, "embeddings.bin", findings.embeddings[:, None].numpy()),
         "texts": _json(folder, "texts.json", texts),
         "text_embeddings": _rows(folder, "texts.bin", embedded[:, None].numpy()),

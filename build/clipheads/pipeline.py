@@ -121,7 +121,7 @@ VERSIONS = {
     "projections": 2,
     "text encoder": 1,
     "image encoder": 1,
-    "search": 1,
+    "search": 2,
     "records": 2,
 }
 

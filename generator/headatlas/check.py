@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 from clipheads.errors import AtlasError
 
 from .output import read_base_url
+from .pages import SEARCH
 
 PAGE_LIMIT = 250_000
 """Bytes of HTML that a page may have."""
@@ -325,6 +326,8 @@ def _broken(
             target = posixpath.normpath(posixpath.join(target, "index.html"))
     if target not in files:
         return "which is not there"
+    if target == SEARCH.path and "=" in fragment:
+        return None  # a question
     if fragment and target in ids and unquote(fragment) not in ids[target]:
         return f"but {target} has no place #{unquote(fragment)}"
     return None

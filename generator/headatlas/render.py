@@ -28,7 +28,7 @@ MINUS = "\N{MINUS SIGN}"
 
 POLICY = (
     "default-src 'none'; img-src 'self' data:; style-src 'self'; script-src 'self'; "
-    "base-uri 'none'; form-action 'none'"
+    "connect-src 'self'; base-uri 'none'; form-action 'none'"
 )
 """Content Security Policy: nothing but the site itself, and heat maps written into the page."""
 

@@ -30,6 +30,13 @@ from .tokenizer_tables import cleaning_tables, merge_table
 RECORD = "search.json"
 SCRIPT, WASM = INTEGRITY
 
+NOTES = {
+    "any": "Any text: the model\N{RIGHT SINGLE QUOTATION MARK}s text encoder runs in your browser.",
+    "known": "This model has no text encoder in the browser: choose one of its known texts, which "
+    "are suggested as you type.",
+}
+"""What the form says of the texts that a model takes."""
+
 _MODULE = re.compile(r'"\./([\w-]+\.js)"')
 
 
@@ -44,11 +51,7 @@ class Exported:
     def parts(self) -> list[tuple[str, int, Fidelity]]:
         """What runs in the browser: its name, its bytes, and how close it comes to torch."""
         found = []
-        for name, key in (
-            ("text encoder", "text_encoder"),
-            ("image encoder", "image_encoder"),
-            ("projection on the heads", "projections"),
-        ):
+        for name, key in (("text encoder", "text_encoder"), ("image encoder", "image_encoder")):
             fidelity = getattr(self.record, key)
             if fidelity is not None:
                 found.append((name, self.record.files[key].bytes, fidelity))
@@ -62,10 +65,23 @@ class SearchContent:
     exports: tuple[Exported, ...]
     site: dict[str, Any]
     """What the page's script has to know."""
+    first: Link
+    """The script that runs before anything is shown."""
     entry: Link
     policy: str
     elsewhere: str
     """Where onnxruntime-web comes from, such as https://cdn.jsdelivr.net, if not from the site."""
+
+    @property
+    def note(self) -> str:
+        """Which texts the first model takes."""
+        record = self.exports[0].record
+        return NOTES["any" if record.text_encoder and record.tokenizer else "known"]
+
+    @property
+    def sees(self) -> bool:
+        """Whether the first model takes an image of the visitor's own."""
+        return self.exports[0].record.image_encoder is not None
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,11 +140,12 @@ def search_page(
             "cleaning": _add(files, "search", "cleaning.bin", _cleaning()),
         },
         "runtime": _add_runtime(files, runtime),
+        "notes": NOTES,
     }
     modules = _modules()
     files |= {f"search/{name}": content for name, content in modules.values()}
     elsewhere = "" if runtime.files else "/".join(CDN.split("/")[:3])
-    files["search/sw.js"] = _service_worker(files, runtime, [name for name, _ in modules.values()])
+    files["search/sw.js"] = _service_worker(files, [name for name, _ in modules.values()], site)
     page = Page(
         path=SEARCH.path,
         template="search.html",
@@ -138,6 +155,7 @@ def search_page(
         content=SearchContent(
             exports=tuple(Exported(model, record) for model, _, record in exported),
             site=site,
+            first=Link(f"search/{modules['before-paint.js'][0]}"),
             entry=Link(f"search/{modules['page.js'][0]}"),
             policy=_policy(elsewhere),
             elsewhere=elsewhere,
@@ -160,13 +178,19 @@ def _belongs(record: SearchRecord, model: ModelView, atlas: Atlas) -> bool:
 def _add(
     files: dict[str, bytes | Path], folder: str, name: str, content: bytes | Path
 ) -> dict[str, Any]:
-    """Add a file under a name with its hash; returns its path from the page, and its size."""
+    """Add a file under a name with its hash; return its address from the page, and its size."""
     data = content if isinstance(content, bytes) else content.read_bytes()
     digest = hashlib.sha256(data).hexdigest()[:16]
     pure = PurePosixPath(name)
     path = f"{folder}/{pure.stem}-{digest}{pure.suffix}"
     files[path] = content
-    return {"path": f"./{path.removeprefix('search/')}", "bytes": len(data)}
+    return {"path": _from_page(path), "bytes": len(data)}
+
+
+def _from_page(path: str) -> str:
+    """The address of a file of the site, from the search page."""
+    within = path.removeprefix("search/")
+    return f"../{path}" if within == path else f"./{within}"
 
 
 def _read_record(path: Path) -> SearchRecord:
@@ -195,6 +219,8 @@ def _add_model(
         path = folder / file.name
         if not path.is_file() or path.stat().st_size != file.bytes:
             raise BundleError(f"{path}: missing or damaged; rebuild it with `head-atlas build`")
+        if key == "projections":
+            continue  # for other programs; a browser multiplies by `basis`
         added = _add(files, f"search/{model.record.name}", path.name, path)
         named[key] = {**added, "path": f"./{added['path'].rsplit('/', 1)[-1]}"}
     content = record.model_dump(mode="json", exclude={"gallery_sha256", "model"}) | {
@@ -230,22 +256,31 @@ def _add_model(
 
 
 def _add_runtime(files: dict[str, bytes | Path], runtime: Runtime) -> dict[str, Any]:
+    """Add what runs the models: a script that any server sends as one, and its WebAssembly packed.
+
+    Servers know few types: many send `.mjs` as one that browsers do not run, and `.wasm` without
+    compression. The script's bytes stay those that were pinned; it imports no other file.
+    """
+    if not runtime.files:
+        return {
+            key: {"path": f"{CDN}{name}", "bytes": 0, "integrity": INTEGRITY[name]}
+            for key, name in (("script", SCRIPT), ("wasm", WASM))
+        }
     root = f"assets/ort-{VERSION}"
-    files |= {f"{root}/{name}": content for name, content in runtime.files.items()}
-
-    def place(name: str) -> dict[str, Any]:
-        if runtime.files:
-            return {"path": f"../{root}/{name}", "bytes": len(runtime.files[name])}
-        return {"path": f"{CDN}{name}", "bytes": 0, "integrity": INTEGRITY[name]}
-
-    return {"script": place(SCRIPT), "wasm": place(WASM)}
+    files[f"{root}/LICENSE"] = runtime.files["LICENSE"]
+    packed = gzip.compress(runtime.files[WASM], 6, mtime=0)
+    return {
+        "script": _add(files, root, PurePosixPath(SCRIPT).stem + ".js", runtime.files[SCRIPT]),
+        "wasm": _add(files, root, PurePosixPath(WASM).stem + ".bin", packed),
+    }
 
 
 def _policy(elsewhere: str) -> str:
     """The page's policy: that of all pages, and WebAssembly, a worker, and files to load."""
     host = f" {elsewhere}" if elsewhere else ""
     policy = POLICY.replace("script-src 'self'", f"script-src 'self' 'wasm-unsafe-eval'{host}")
-    return f"{policy}; connect-src 'self'{host}; worker-src 'self'"
+    policy = policy.replace("connect-src 'self'", f"connect-src 'self'{host}")
+    return f"{policy}; worker-src 'self'"
 
 
 def _modules() -> dict[str, tuple[str, bytes]]:
@@ -262,17 +297,21 @@ def _modules() -> dict[str, tuple[str, bytes]]:
             made[name] = (f"{name.removesuffix('.js')}-{digest}.js", data)
         return made[name][0]
 
+    add("before-paint.js")
     add("page.js")
     return made
 
 
-def _service_worker(files: dict[str, bytes | Path], runtime: Runtime, modules: list[str]) -> bytes:
+def _service_worker(
+    files: dict[str, bytes | Path], modules: list[str], site: dict[str, Any]
+) -> bytes:
     shell = ["./", *(f"./{name}" for name in modules)]
     styles = ("atlas.css", "properties.css", "search.css", "favicon.svg")
     shell += [f"../assets/{name}" for name in styles]
-    if runtime.files:
-        shell.append(f"../assets/ort-{VERSION}/{SCRIPT}")
-    keep = [f"./{path.removeprefix('search/')}" for path in files if path.startswith("search/")]
+    script = site["runtime"]["script"]
+    if "integrity" not in script:
+        shell.append(script["path"])
+    keep = [_from_page(path) for path in files]
     text = (templates_folder() / "static" / "search" / "sw.js").read_text("utf-8")
     head = f"const SHELL = {json.dumps(shell)};\nconst KEEP = {json.dumps(keep)};\n"
     return (head + text).encode()

@@ -5,6 +5,7 @@ Python's answers come from the same files by onnxruntime, open_clip's tokenizer 
 """
 
 import io
+import re
 import shutil
 import threading
 from contextlib import contextmanager
@@ -36,12 +37,14 @@ IMAGES = 24
 
 @pytest.fixture(scope="session")
 def atlas(tmp_path_factory):
-    """Two models: one with encoders, one without."""
+    """Three models: two of one shape with encoders, and one without."""
     if fetch_runtime().reason:
         pytest.skip("onnxruntime-web is neither in the cache nor to be had from npm")
     folder = tmp_path_factory.mktemp("search") / "atlas"
-    write_bundle(folder, names=("demo-clip", "plain"), images=IMAGES, layers=2, heads=3, grid=GRID)
+    names = ("demo-clip", "plain", "twin")
+    write_bundle(folder, names=names, images=IMAGES, layers=2, heads=3, grid=GRID)
     write_search(folder, "demo-clip")
+    write_search(folder, "twin", seed=1)
     write_search(folder, "plain", encoders=False)
     return folder
 
@@ -88,7 +91,7 @@ def visit(browser, searched):
         context.set_default_timeout(10_000)
         contexts.append(context)
         here = urlsplit(searched)
-        context.elsewhere, context.asked = [], []
+        context.elsewhere, context.asked, context.referrers = [], [], []
 
         def only_here(route):
             asked = urlsplit(route.request.url)
@@ -98,7 +101,11 @@ def visit(browser, searched):
                 context.elsewhere.append(route.request.url)
                 route.abort()
 
-        context.on("request", lambda request: context.asked.append(request.url))
+        def note(request):
+            context.asked.append(request.url)
+            context.referrers.append(request.headers.get("referer", ""))
+
+        context.on("request", note)
         context.route(lambda url: not url.startswith(searched), only_here)
         if script:
             context.add_init_script(script)
@@ -145,8 +152,8 @@ class Python:
         names = [output.name for output in session.get_outputs()]
         return dict(zip(names, session.run(names, feeds), strict=True))
 
-    def query(self, text: str) -> torch.Tensor:
-        """Bᵀt [H, r]."""
+    def embed(self, text: str) -> np.ndarray:
+        """The unit embedding t [1, D]."""
         if text in TEXTS:
             embedding = read_rows(self.folder / "texts.bin")[0][TEXTS.index(text)]
         else:
@@ -156,8 +163,18 @@ class Python:
             tokens = SimpleTokenizer(context_length=CONTEXT)([text])
             used = int(tokens.argmax()) + 1
             embedding = self.run("text_encoder", tokens=tokens[:, :used].numpy())["embedding"]
-        queries = self.run("projections", text=embedding.astype(np.float32))["queries"]
-        return torch.tensor(queries[0])
+        return embedding.astype(np.float32)
+
+    def query(self, text: str) -> torch.Tensor:
+        """Bᵀt [H, r]."""
+        return torch.tensor(self.run("projections", text=self.embed(text))["queries"][0])
+
+    def text_shares(self, vector: np.ndarray) -> list[float]:
+        """cov(⟨c, t⟩, ⟨f, t⟩) / var⟨f, t⟩ of every head over the gallery."""
+        queries = self.run("projections", text=vector)["queries"][0]
+        written = np.einsum("nhr,hr->nh", self.coordinates.numpy(), queries)
+        whole = read_rows(self.folder / "embeddings.bin")[0][:, 0] @ vector[0]
+        return [np.cov(one, whole, bias=True)[0, 1] / whole.var() for one in written.T]
 
     def encode(self, path: Path) -> dict[str, torch.Tensor]:
         """What the image encoder makes of an image file."""
@@ -178,6 +195,11 @@ class Python:
     def heads_by(self, values: list[float]) -> list[str]:
         """Heads, the highest value first."""
         return [self.record.heads[n] for n in np.argsort(-np.array(values), kind="stable")]
+
+
+def _number(written):
+    """A number as the page writes it, with a sign and perhaps a unit."""
+    return float(written.replace("\u2212", "-").replace("+", "").rstrip("%"))
 
 
 def strip(row):
@@ -218,17 +240,22 @@ def test_neighbours_of_a_text_in_every_head(visit, atlas, text):
     answered(page, "answering", "text-neighbours")
     python = Python(atlas)
     query = python.query(text)
-    spreads = []
+    shares = python.text_shares(python.embed(text))
     for head, name in enumerate(python.record.heads):
         places, scores = text_neighbours(python.coordinates[:, head], query[head][None])
         row = page.locator(f"#text-neighbours li[data-head='{name}']")
         same_strip(row, [python.images[place] for place in places[0]], scores[0].tolist())
-        spreads.append(float((python.coordinates[:, head] @ query[head]).std(correction=0)))
-        cell = page.locator(f"#answering td[data-head='{name}'] .value")
-        assert float(cell.inner_text()) == pytest.approx(spreads[-1], abs=0.00006)
+        cell = page.locator(f"#answering td[data-head='{name}']")
+        assert _number(cell.locator(".value").inner_text()) == pytest.approx(
+            100 * shares[head], abs=0.051
+        )
+        assert ("below" in cell.get_attribute("class").split()) == (shares[head] < 0)
     shown = page.locator("#text-neighbours li[data-head]")
     order = [row.get_attribute("data-head") for row in shown.all()]
-    assert order == python.heads_by(spreads)
+    assert order == python.heads_by(shares)
+    rest = page.locator("#answering .sum").inner_text()
+    said = [_number(part) for part in re.findall(r"make ([+\u2212]?[\d.]+)%", rest)]
+    assert said == pytest.approx([100 * sum(shares), 100 - 100 * sum(shares)], abs=0.051)
     assert page.complaints == []
 
 
@@ -244,7 +271,7 @@ def test_all_that_an_image_of_ones_own_is_asked(visit, atlas, photograph):
         row = page.locator(f"#image-neighbours li[data-head='{name}']")
         same_strip(row, *python.nearest_to(own["coordinates"], head))
         cell = page.locator(f"#image-heads td[data-head='{name}'] .value").inner_text()
-        excess = float(cell.replace("\u2212", "-").rstrip("%")) / 100
+        excess = _number(cell) / 100
         assert excess == pytest.approx(shares[head] - mean[head], abs=0.00051)
     for each in python.record.properties:
         bearers = [python.record.heads.index(head) for head in each.heads]
@@ -261,7 +288,7 @@ def test_all_that_an_image_of_ones_own_is_asked(visit, atlas, photograph):
 
 
 def test_heat_maps_of_a_text_and_of_two_texts_on_an_image_of_ones_own(visit, atlas, photograph):
-    page = visit(f"?text={TEXTS[1]}&minus={OWN_TEXT}")
+    page = visit(f"#text={TEXTS[1]}&minus={OWN_TEXT}")
     answered(page, "answering")
     page.get_by_label("Your own image").set_input_files(photograph)
     answered(page, "maps", "contrast")
@@ -270,7 +297,8 @@ def test_heat_maps_of_a_text_and_of_two_texts_on_an_image_of_ones_own(visit, atl
     first, second = python.query(TEXTS[1]), python.query(OWN_TEXT)
     for head, name in enumerate(python.record.heads):
         figure = page.locator(f"#maps figure[data-head='{name}']")
-        same_map(figure.locator("canvas.map"), topic_map(patches[head], first[head], GRID))
+        shown = topic_map(patches[head], first[head] - second[head], GRID)
+        same_map(figure.locator("canvas.map"), shown)
     same_map(page.locator("#contrast canvas.map"), contrast_map(patches, first, second, GRID))
     assert page.complaints == []
 
@@ -292,7 +320,7 @@ def test_an_image_of_the_gallery_is_chosen_and_is_no_neighbour_of_its_own(visit,
 def test_one_head_and_the_heads_of_a_property(visit, atlas):
     python = Python(atlas)
     bearers = python.record.properties[0]
-    page = visit(f"?text={TEXTS[0]}&heads=property:{bearers.slug}")
+    page = visit(f"#text={TEXTS[0]}&heads=property:{bearers.slug}")
     answered(page, "text-neighbours")
     shown = page.locator("#text-neighbours li[data-head]")
     assert {row.get_attribute("data-head") for row in shown.all()} == set(bearers.heads)
@@ -304,7 +332,7 @@ def test_one_head_and_the_heads_of_a_property(visit, atlas):
 
 
 def test_results_lead_to_the_pages_of_heads_and_images(visit):
-    page = visit(f"?text={TEXTS[0]}")
+    page = visit(f"#text={TEXTS[0]}")
     answered(page, "answering", "text-neighbours")
     targets = [
         page.locator("#answering td[data-head] a").first,
@@ -327,8 +355,8 @@ def test_an_address_brings_the_question_back_in_another_browser(visit, atlas):
     page.locator(f"#gallery button[data-image='{image}']").click()
     answered(page, "maps", "image-neighbours")
     asked = urlsplit(page.url)
-    assert parse_qs(asked.query)["text"] == [OWN_TEXT]
-    other = visit(f"?{asked.query}")
+    assert parse_qs(asked.fragment)["text"] == [OWN_TEXT]
+    other = visit(f"#{asked.fragment}")
     answered(other, "maps", "image-neighbours")
     assert other.get_by_role("combobox", name="Text", exact=True).input_value() == OWN_TEXT
     assert _answers(other) == _answers(page)
@@ -336,7 +364,7 @@ def test_an_address_brings_the_question_back_in_another_browser(visit, atlas):
 
 
 def test_back_and_forward_go_through_the_questions(visit):
-    page = visit(f"?text={TEXTS[0]}")
+    page = visit(f"#text={TEXTS[0]}")
     answered(page, "text-neighbours")
     field = page.get_by_role("combobox", name="Text", exact=True)
     field.fill(TEXTS[1])
@@ -352,14 +380,14 @@ def test_back_and_forward_go_through_the_questions(visit):
 
 
 def test_an_address_with_an_image_of_ones_own_says_that_it_stayed_there(visit):
-    page = visit(f"?text={TEXTS[0]}&image=own")
+    page = visit(f"#text={TEXTS[0]}&image=own")
     page.get_by_role("alert").filter(has_text="stayed on its owner's computer").wait_for()
     page.locator("#text-neighbours").wait_for()
 
 
 def test_without_encoders_known_texts_and_the_gallery_are_searched(visit, atlas):
     python = Python(atlas, "plain")
-    page = visit(f"?model=plain&text={TEXTS[2]}&image={python.images[1]}")
+    page = visit(f"#model=plain&text={TEXTS[2]}&image={python.images[1]}")
     answered(page, "maps", "text-neighbours", "image-neighbours", "property-neighbours")
     assert "image encoder" in page.locator("#maps").inner_text()
     assert page.locator("#maps canvas").count() == 0
@@ -382,6 +410,11 @@ def test_known_texts_are_completed_by_keyboard(visit):
     options.first.wait_for()
     assert field.get_attribute("aria-expanded") == "true"
     assert options.all_inner_texts() == ["boat", "a picture of a boat"]
+    field.fill("oat")
+    page.wait_for_timeout(300)
+    assert options.count() == 0
+    field.fill("bo")
+    options.first.wait_for()
     field.press("ArrowDown")
     field.press("ArrowDown")
     active = page.locator(f"#{field.get_attribute('aria-activedescendant')}")
@@ -467,7 +500,7 @@ def test_nothing_is_loaded_before_it_is_needed(visit, searched):
 
 
 def test_the_page_works_without_a_network_once_it_was_used(visit, atlas):
-    page = visit(f"?text={OWN_TEXT}&image={Python(atlas).images[2]}")
+    page = visit(f"#text={OWN_TEXT}&image={Python(atlas).images[2]}")
     answered(page, "maps", "text-neighbours")
     page.evaluate("navigator.serviceWorker.ready.then(() => true)")
     page.wait_for_timeout(500)
@@ -508,7 +541,7 @@ def test_a_missing_file_is_said_and_can_be_tried_again(visit):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_is_wider_than_a_phone(visit, atlas, scheme):
     page = visit(
-        f"?text={TEXTS[0]}&image={Python(atlas).images[0]}",
+        f"#text={TEXTS[0]}&image={Python(atlas).images[0]}",
         viewport={"width": 390, "height": 844},
         color_scheme=scheme,
     )
@@ -548,7 +581,7 @@ def test_from_another_host_only_what_has_the_pinned_hash_runs(
         with _serving(make_server(tmp_path / "site", 0)) as address:
             context = browser.new_context()
             page = context.new_page()
-            page.goto(f"{address}search/?text={TEXTS[0]}")
+            page.goto(f"{address}search/#text={OWN_TEXT}")
             if spoiled:
                 page.get_by_role("alert").filter(has_text="could not be loaded").wait_for()
             else:
@@ -558,20 +591,264 @@ def test_from_another_host_only_what_has_the_pinned_hash_runs(
             context.close()
 
 
-def test_a_place_on_the_page_is_no_question(visit):
-    page = visit(f"?text={TEXTS[0]}")
+def test_a_link_within_the_page_leaves_the_question_in_the_address(visit):
+    page = visit(f"#text={TEXTS[0]}")
     answered(page, "answering", "text-neighbours")
+    asked = page.url
     page.locator("#answering").evaluate("(section) => { section.dataset.mark = 'kept'; }")
     answers = page.get_by_role("navigation", name="Answers")
     answers.get_by_role("link", name="head by head").click()
-    assert page.url.endswith("#text-neighbours")
-    page.go_back()
-    page.wait_for_timeout(300)
+    assert page.url == asked
+    assert page.evaluate("document.activeElement.id") == "text-neighbours"
+    assert page.locator("#text-neighbours").evaluate("(e) => e.getBoundingClientRect().top") < 100
     assert page.locator("#answering").get_attribute("data-mark") == "kept"
 
 
+def _same_text_neighbours(page, python, text):
+    """The page shows what Python finds for a text, in every head."""
+    query = python.query(text)
+    for head, name in enumerate(python.record.heads):
+        places, scores = text_neighbours(python.coordinates[:, head], query[head][None])
+        row = page.locator(f"#text-neighbours li[data-head='{name}']")
+        same_strip(row, [python.images[place] for place in places[0]], scores[0].tolist())
+
+
+def test_two_models_of_one_shape_never_mix(visit, atlas):
+    page = visit()
+    held = []
+    page.context.route("**/demo-clip/texts-*.json", lambda route: held.append(route))
+    field = page.get_by_role("combobox", name="Text", exact=True)
+    with page.expect_request("**/demo-clip/texts-*.json"):
+        field.fill(TEXTS[1])
+        field.press("Enter")
+    page.get_by_label("Model").select_option("twin")
+    link = page.locator("#text-neighbours li[data-head] h3 a").first
+    link.wait_for()
+    assert "/twin/" in link.evaluate("(link) => link.href")
+    _same_text_neighbours(page, Python(atlas, "twin"), TEXTS[1])
+    for route in held:
+        route.continue_()
+    page.wait_for_timeout(300)
+    page.get_by_label("Model").select_option("demo-clip")
+    page.locator("#text-neighbours h3 a[href*='/demo-clip/']").first.wait_for()
+    _same_text_neighbours(page, Python(atlas, "demo-clip"), TEXTS[1])
+
+
+def test_the_search_goes_on_after_its_worker_crashed(visit, atlas, photograph):
+    page = visit(f"#text={TEXTS[0]}")
+    answered(page, "text-neighbours")
+    page.get_by_label("Your own image").set_input_files(photograph)
+    answered(page, "image-neighbours")
+    with page.expect_event("worker"):
+        page.workers[0].evaluate("setTimeout(() => { throw new Error('crash'); })")
+        page.wait_for_timeout(300)
+        field = page.get_by_role("combobox", name="Text", exact=True)
+        field.fill(TEXTS[1])
+        field.press("Enter")
+    page.locator("#text-neighbours h2").filter(has_text=TEXTS[1]).wait_for()
+    answered(page, "maps", "text-neighbours", "image-neighbours")
+    _same_text_neighbours(page, Python(atlas), TEXTS[1])
+    assert len(page.workers) == 1
+
+
+def test_answers_are_in_view_after_a_search_and_back_lands_where_they_were_left(visit):
+    page = visit()
+    field = page.get_by_role("combobox", name="Text", exact=True)
+    field.fill(TEXTS[0])
+    field.press("Enter")
+    answered(page, "answering", "text-neighbours")
+    page.wait_for_function("scrollY > 100")
+    top = "() => document.querySelector('#results').getBoundingClientRect().top"
+    assert -5 <= page.evaluate(top) < 100
+    row = page.locator("#text-neighbours li[data-head] h3 a").nth(3)
+    row.scroll_into_view_if_needed()
+    page.wait_for_timeout(400)
+    left = page.evaluate("scrollY")
+    row.click()
+    page.wait_for_url("**/demo-clip/**")
+    page.go_back()
+    answered(page, "answering", "text-neighbours")
+    page.wait_for_function(f"Math.abs(scrollY - {left}) < 3")
+    assert left < page.evaluate("document.documentElement.scrollHeight - innerHeight")
+
+
+def test_the_title_names_the_question(visit, atlas):
+    page = visit()
+    usual = page.title()
+    field = page.get_by_role("combobox", name="Text", exact=True)
+    field.fill(TEXTS[0])
+    field.press("Enter")
+    answered(page, "text-neighbours")
+    assert page.title() == f"\u201c{TEXTS[0]}\u201d \u00b7 {usual}"
+    page.get_by_label("Heads", exact=True).select_option("L1.H1")
+    page.wait_for_function("document.title.includes('L1.H1')")
+    page.go_back()
+    page.wait_for_function("!document.title.includes('L1.H1')")
+
+
+def test_a_second_text_is_taken_away_from_the_first_without_an_image_too(visit, atlas):
+    page = visit(f"#text={TEXTS[0]}&minus={TEXTS[1]}")
+    answered(page, "answering", "text-neighbours")
+    python = Python(atlas)
+    between = python.embed(TEXTS[0]) - python.embed(TEXTS[1])
+    shares = python.text_shares(between)
+    query = python.query(TEXTS[0]) - python.query(TEXTS[1])
+    length = float(np.linalg.norm(between))
+    for head, name in enumerate(python.record.heads):
+        cell = page.locator(f"#answering td[data-head='{name}'] .value").inner_text()
+        assert _number(cell) == pytest.approx(100 * shares[head], abs=0.051)
+        row = page.locator(f"#text-neighbours li[data-head='{name}']")
+        places, scores = text_neighbours(python.coordinates[:, head], query[head][None] / length)
+        same_strip(row, [python.images[place] for place in places[0]], scores[0].tolist())
+    assert f"rather than \u201c{TEXTS[1]}\u201d" in page.locator("#answering h2").inner_text()
+
+
+@pytest.mark.parametrize(
+    ("question", "message"),
+    [
+        (f"#minus={TEXTS[1]}", "Give a text too"),
+        (f"#text={TEXTS[1]}&minus={TEXTS[1]}", "nothing between them"),
+    ],
+)
+def test_a_second_text_with_nothing_to_take_it_from_is_said(visit, question, message):
+    page = visit(question)
+    page.get_by_role("alert").filter(has_text=message).wait_for()
+
+
+def test_an_image_that_is_cropped_and_unlike_the_gallery_is_said(visit, atlas, photograph):
+    page = visit()
+    page.get_by_label("Your own image").set_input_files(photograph)
+    answered(page, "image-neighbours")
+    assert "390 \u00d7 512 pixels: the model sees no more" in page.locator("#preview").inner_text()
+    python = Python(atlas)
+    images = read_rows(python.folder / "embeddings.bin")[0][:, 0]
+    own = python.encode(photograph)["embedding"].double().numpy()
+    said = page.locator("#usual").inner_text()
+    nearest_score, median, low = map(_number, re.findall(r"\u2212?\d\.\d\d", said))
+    among = images @ images.T - 2 * np.eye(len(images))
+    best = np.sort(among.max(axis=1))
+    assert nearest_score == pytest.approx((images @ own).max(), abs=0.0051)
+    assert median == pytest.approx(best[len(best) // 2], abs=0.0051)
+    assert low == pytest.approx(best[len(best) // 20], abs=0.0051)
+    assert ("read the answers with care" in said) == (nearest_score < low)
+
+
+def test_an_own_image_of_the_kind_of_the_gallery_gets_no_warning_of_a_crop(visit):
+    page = visit()
+    content = io.BytesIO()
+    Image.effect_noise((40, 40), 80).convert("RGB").save(content, "PNG")
+    _drop(page, content.getvalue(), "dropped", "image/png")
+    answered(page, "image-neighbours")
+    assert page.locator("#preview figcaption span").inner_text() == "Your image"
+
+
+def test_one_bar_counts_all_files_that_load(visit, searched):
+    page = visit()
+    page.evaluate(
+        """() => {
+          window.seen = [];
+          const bar = document.querySelector('#progress');
+          new MutationObserver(() => {
+            const { value, max } = bar.querySelector('progress');
+            window.seen.push([bar.hidden, value, max]);
+          }).observe(bar, { attributes: true, subtree: true });
+        }"""
+    )
+    field = page.get_by_role("combobox", name="Text", exact=True)
+    field.fill(OWN_TEXT)
+    field.press("Enter")
+    answered(page, "text-neighbours")
+    page.locator("#progress").wait_for(state="hidden")
+    seen = page.evaluate("window.seen")
+    shown = [(value, most) for hidden, value, most in seen if not hidden]
+    first_shown = [hidden for hidden, *_ in seen].index(False)
+    hidden_again = [hidden for hidden, *_ in seen[first_shown:]]
+    assert hidden_again == sorted(hidden_again)
+    value, most = shown[-1]
+    assert value == most > 4_000_000
+    assert [value for value, _ in shown] == sorted(value for value, _ in shown)
+
+
+def test_a_known_text_needs_no_program_that_runs_models(visit):
+    page = visit(f"#text={TEXTS[0]}")
+    answered(page, "answering", "text-neighbours")
+    assert [each for each in page.context.asked if "ort-wasm" in each or ".onnx" in each] == []
+
+
+@pytest.mark.parametrize("question", ["", f"#text={TEXTS[0]}", f"#text={OWN_TEXT}"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_nothing_jumps_while_the_page_loads_and_answers(visit, question, width):
+    page = visit(
+        question,
+        viewport={"width": width, "height": 800},
+        script="""window.moved = 0;
+        new PerformanceObserver((list) => {
+          for (const entry of list.getEntries()) {
+            if (!entry.hadRecentInput) window.moved += entry.value;
+          }
+        }).observe({ type: 'layout-shift', buffered: true });""",
+    )
+    if question:
+        answered(page, "answering", "text-neighbours")
+    else:
+        page.locator("#ask").wait_for()
+    page.wait_for_timeout(500)
+    assert page.evaluate("window.moved") < 0.02
+
+
+def test_pictures_that_cannot_be_had_without_a_network_say_what_they_show(visit, atlas):
+    page = visit(f"#text={TEXTS[0]}&heads=L0.H0")
+    answered(page, "text-neighbours")
+    page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    page.wait_for_timeout(500)
+    page.context.set_offline(True)
+    field = page.get_by_role("combobox", name="Text", exact=True)
+    for text in TEXTS[1:]:
+        field.fill(text)
+        field.press("Enter")
+        page.locator("#text-neighbours h2").filter(has_text=text).wait_for()
+    page.wait_for_timeout(300)
+    images = page.locator("#results a.thumb img")
+    assert images.evaluate_all("(all) => all.every((i) => !i.complete || i.naturalWidth)")
+    gone = page.locator("#results a.thumb .gone")
+    assert gone.count() > 0
+    assert all(gone.all_inner_texts())
+
+
+def test_no_question_is_ever_sent(visit, searched):
+    page = visit(f"#text={TEXTS[0]}")
+    answered(page, "answering")
+    field = page.get_by_role("combobox", name="Text", exact=True)
+    field.fill("a private thought")
+    field.press("Enter")
+    page.locator("#text-neighbours h2").filter(has_text="private").wait_for()
+    assert "private" in page.url
+    page.reload()
+    page.locator("#text-neighbours h2").filter(has_text="private").wait_for()
+    page.locator("#text-neighbours h3 a").first.click()
+    page.wait_for_url("**/demo-clip/**")
+    assert len(page.context.asked) > 10
+    sent = [address.split("#")[0] for address in page.context.asked + page.context.referrers]
+    assert [address for address in sent if "?" in address or "private" in address] == []
+
+
+def test_an_address_of_an_earlier_version_opens_and_becomes_a_fragment(visit, searched):
+    page = visit(f"?text={TEXTS[2].replace(' ', '+')}&heads=L1.H0")
+    answered(page, "answering", "text-neighbours")
+    assert urlsplit(page.url).query == ""
+    assert parse_qs(urlsplit(page.url).fragment) == {"text": [TEXTS[2]], "heads": ["L1.H0"]}
+    assert page.locator("#text-neighbours li[data-head]").count() == 1
+    assert page.evaluate("history.length") == 2
+    # With the service worker not even the first request has the question.
+    page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    page.wait_for_timeout(500)
+    page.context.set_offline(True)
+    page.goto(f"{searched}search/?text={TEXTS[2]}")
+    answered(page, "text-neighbours")
+
+
 def test_the_whole_model_is_asked_too(visit, atlas, photograph):
-    page = visit(f"?text={TEXTS[0]}")
+    page = visit(f"#text={TEXTS[0]}")
     answered(page, "text-neighbours")
     page.get_by_label("Your own image").set_input_files(photograph)
     answered(page, "image-neighbours")
@@ -596,7 +873,7 @@ def test_how_fast_it_is_can_be_measured(visit):
 
 def test_pages_of_heads_images_and_properties_lead_to_a_search_with_them(visit, atlas, searched):
     python = Python(atlas)
-    page = visit(f"?text={TEXTS[0]}")
+    page = visit(f"#text={TEXTS[0]}")
     head, image = python.record.heads[1], python.images[4]
     page.goto(f"{searched}demo-clip/{head}/")
     page.get_by_role("link", name="Search with this head").click()
@@ -617,7 +894,7 @@ def test_pages_of_heads_images_and_properties_lead_to_a_search_with_them(visit, 
 
 
 def test_a_link_that_names_the_file_works_without_a_network_too(visit):
-    page = visit(f"index.html?text={TEXTS[0]}")
+    page = visit(f"index.html#text={TEXTS[0]}")
     answered(page, "text-neighbours")
     page.evaluate("navigator.serviceWorker.ready.then(() => true)")
     page.wait_for_timeout(500)

@@ -51,6 +51,8 @@ class Torch:
     gallery: torch.Tensor
     """Coordinates [N, H, r]."""
     embeddings: torch.Tensor
+    rest: torch.Tensor
+    """Contributions of the MLPs and the input together [N, D]."""
 
     def text(self, text):
         """The unit embedding [D] of a text."""
@@ -105,6 +107,7 @@ def torchs(tmp_path_factory):
         found[path.stem] = (
             parts.coordinates.flatten(1, 2)[0],
             normalize(parts.embedding, dim=-1)[0],
+            parts.mlps.sum(dim=1)[0] + parts.input[0],
         )
     return Torch(
         folder,
@@ -112,8 +115,7 @@ def torchs(tmp_path_factory):
         record,
         list(found),
         basis,
-        torch.stack([coordinates for coordinates, _ in found.values()]),
-        torch.stack([embedding for _, embedding in found.values()]),
+        *(torch.stack(parts) for parts in zip(*found.values(), strict=True)),
     )
 
 
@@ -158,7 +160,7 @@ def ask(browser, searched):
         page.complaints = []
         page.on("console", lambda message: page.complaints.append(message.text))
         page.on("pageerror", lambda error: page.complaints.append(str(error)))
-        page.goto(f"{searched}search/?{urlencode(question)}")
+        page.goto(f"{searched}search/#{urlencode(question)}")
         return page
 
     yield open_it
@@ -166,6 +168,16 @@ def ask(browser, searched):
         assert context.elsewhere == []
         assert [page.complaints for page in context.pages] == [[] for _ in context.pages]
         context.close()
+
+
+def _share(products, whole):
+    """cov(⟨c, t⟩, ⟨f, t⟩) / var⟨f, t⟩."""
+    products, whole = products.double() - products.mean(), whole.double() - whole.mean()
+    return float((products * whole).mean() / (whole * whole).mean())
+
+
+def _percent(written):
+    return float(written.replace("\N{MINUS SIGN}", "-").lstrip("+").rstrip("%")) / 100
 
 
 def _shown(page, section):
@@ -209,19 +221,25 @@ def test_neighbours_of_a_text_per_head(ask, torchs):
     section = _shown(page, "text-neighbours")
     query = torchs.query(TEXT)
     same = []
-    spreads = {}
+    whole = torchs.embeddings @ torchs.text(TEXT)
+    shares = {}
     for head, name in enumerate(torchs.record.heads):
         products = torchs.gallery[:, head] @ query[head]
         cosines = products / torchs.gallery[:, head].norm(dim=-1)
         row = section.locator(f"li[data-head='{name}']")
         same.append(_same_answers(row, cosines, torchs.images, MAX_ENCODER_ERROR))
-        spreads[name] = float(products.std(correction=0))
+        shares[name] = _share(products, whole)
     assert np.mean(same) > 0.8
     shown = page.locator("#answering td[data-head]").all()
     assert len(shown) == len(torchs.record.heads)
     for cell in shown:
-        value = float(cell.locator(".value").inner_text())
-        assert value == pytest.approx(spreads[cell.get_attribute("data-head")], abs=0.002)
+        value = _percent(cell.locator(".value").inner_text())
+        assert value == pytest.approx(shares[cell.get_attribute("data-head")], abs=0.005)
+    rest = _share(torchs.rest @ torchs.text(TEXT), whole)
+    assert sum(shares.values()) + rest == pytest.approx(1, abs=1e-4)
+    said = page.locator("#answering .sum").inner_text()
+    shown_rest = _percent(said.split("are not listed here) make ")[1].split(",")[0])
+    assert shown_rest == pytest.approx(rest, abs=0.02)
     whole = section.locator(".whole li").first
     _same_answers(whole, torchs.embeddings @ torchs.text(TEXT), torchs.images, 1e-2)
 
@@ -268,8 +286,7 @@ def test_heads_that_make_an_own_image(ask, torchs, photograph):
     (path,) = torchs.folder.glob("atlas/*/model.json")
     means = [head.mean_share for head in ModelRecord.model_validate_json(path.read_bytes()).heads]
     for head, name in enumerate(torchs.record.heads):
-        cell = page.locator(f"#image-heads td[data-head='{name}'] .value").inner_text()
-        excess = float(cell.replace("\N{MINUS SIGN}", "-").rstrip("%")) / 100
+        excess = _percent(page.locator(f"#image-heads td[data-head='{name}'] .value").inner_text())
         assert excess == pytest.approx(float(shares[head]) - means[head], abs=0.004)
 
 
@@ -305,7 +322,8 @@ def test_heat_maps_of_a_text_and_of_two_texts_on_an_own_image(ask, torchs, photo
     assert len(figures) == min(24, len(torchs.record.heads))
     for figure in figures:
         head = torchs.record.heads.index(figure.get_attribute("data-head"))
-        _same_map(figure.locator("canvas.map"), topic_map(patches[head], first[head], grid))
+        both = first[head] - second[head]
+        _same_map(figure.locator("canvas.map"), topic_map(patches[head], both, grid))
     canvas = page.locator("#contrast canvas.map")
     _same_map(canvas, contrast_map(patches, first, second, grid))
 

@@ -59,28 +59,41 @@ const named = (places, scores) => places.map((image) => ({ image, score: scores[
 /**
  * Per head the images whose contribution is most like a text: ⟨c, t⟩ / (‖c‖ ‖t‖).
  *
- * @param {Float32Array} query [H, r], Bᵀt of a unit text
- * @returns {{head: number, spread: number, neighbours: {image: number, score: number}[]}[]}
- *   `spread` is the standard deviation of ⟨c, t⟩ over the gallery: how much the head tells images
- *   apart along the text, the quantity by which TEXTSPAN picks
+ * @param {Float32Array} query [H, r], Bᵀt
+ * @param {number} length ‖t‖, of which 0 stands for no direction
+ * @param {Float32Array} whole [N], ⟨f/‖f‖, t⟩ of the whole model
+ * @returns {{head: number, share: number, neighbours: {image: number, score: number}[]}[]}
+ *   `share` is cov(⟨c, t⟩, ⟨f/‖f‖, t⟩) / var⟨f/‖f‖, t⟩ over the gallery: how much of what the model
+ *   tells apart along the text is the head's. Over all terms of the model the shares add up to 1
  */
-export function textNeighbours(coordinates, query, heads, k) {
+export function textNeighbours(coordinates, query, length, whole, heads, k) {
   const { norms, images, rank } = coordinates;
+  const variance = covariance(whole, whole);
   return heads.map((head) => {
-    const cosines = along(coordinates, head, query, head * rank);
-    let sum = 0;
-    let squares = 0;
-    for (let image = 0; image < images; image += 1) {
-      const product = cosines[image] * norms[head * images + image];
-      sum += product;
-      squares += product * product;
-    }
-    const variance = squares / images - (sum / images) ** 2;
+    const found = along(coordinates, head, query, head * rank);
+    const written = found.map((value, image) => value * norms[head * images + image]);
+    const cosines = found.map((value) => (length > 0 ? value / length : 0));
     return {
       head,
-      spread: Math.sqrt(Math.max(0, variance)),
+      share: variance > 0 ? covariance(written, whole) / variance : 0,
       neighbours: named(top(cosines, k), cosines),
     };
+  });
+}
+
+/** The covariance of two lists of numbers [N]. */
+function covariance(first, second) {
+  const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const [one, other] = [mean(first), mean(second)];
+  return first.reduce((sum, value, n) => sum + (value - one) * (second[n] - other), 0) / first.length;
+}
+
+/** Inner products [a·b] of stored vectors [a, b, D] with a vector [D]. */
+export function products({ shape: [a, b, width], columns: [scales], rows }, vector) {
+  return Float32Array.from({ length: a * b }, (_, row) => {
+    let sum = 0;
+    for (let d = 0; d < width; d += 1) sum += rows[row * width + d] * vector[d];
+    return sum * scales[row];
   });
 }
 
@@ -114,14 +127,9 @@ export function imageNeighbours(coordinates, own, heads, k, except = -1) {
   });
 }
 
-/** Images nearest by a property: cosines of a unit vector [D] with the gallery's unit rows. */
-export function propertyNeighbours({ shape: [images, , width], columns: [scales], rows }, own, k, except = -1) {
-  const cosines = new Float32Array(images);
-  for (let image = 0; image < images; image += 1) {
-    let sum = 0;
-    for (let d = 0; d < width; d += 1) sum += rows[image * width + d] * own[d];
-    cosines[image] = sum * scales[image];
-  }
+/** The stored unit vectors [N, 1, D] nearest to a unit vector [D], by cosine. */
+export function nearest(stored, own, k, except = -1) {
+  const cosines = products(stored, own);
   return named(top(cosines, k, except), cosines);
 }
 
@@ -143,7 +151,7 @@ export function shares(contributions, embedding) {
 }
 
 /**
- * Heat map of a text in one head: tokens × ⟨c[n], t⟩ over the patches.
+ * Heat map of a text in one head: ⟨c[n], t⟩ of every patch n.
  *
  * @param {Float32Array} tokens [1 + rows·columns, r] of the head, class token first
  * @param {Float32Array} query [r]
@@ -156,27 +164,27 @@ export function topicMap(tokens, query) {
   for (let n = 1; n < count; n += 1) {
     let sum = 0;
     for (let i = 0; i < rank; i += 1) sum += tokens[n * rank + i] * query[i];
-    map[n - 1] = sum * count;
+    map[n - 1] = sum;
   }
   return map;
 }
 
 /**
- * Heat map of the first text minus the second, summed over all heads.
+ * Heat map of a text, summed over all heads.
  *
  * @param {Float32Array} patches [H, 1 + rows·columns, r]
- * @param {Float32Array} first [H, r]
- * @param {Float32Array} second [H, r]
+ * @param {Float32Array} query [H, r]
  */
-export function contrastMap(patches, first, second, rank) {
-  const heads = first.length / rank;
+export function summedMap(patches, query, rank) {
+  const heads = query.length / rank;
   const size = patches.length / heads;
   const map = new Float32Array(size / rank - 1);
   for (let head = 0; head < heads; head += 1) {
-    const query = first
-      .subarray(head * rank, (head + 1) * rank)
-      .map((value, i) => value - second[head * rank + i]);
-    topicMap(patches.subarray(head * size, (head + 1) * size), query).forEach((value, n) => (map[n] += value));
+    const one = topicMap(
+      patches.subarray(head * size, (head + 1) * size),
+      query.subarray(head * rank, (head + 1) * rank),
+    );
+    one.forEach((value, n) => (map[n] += value));
   }
   return map;
 }

@@ -42,6 +42,31 @@ export async function openImage(file) {
   return bitmap;
 }
 
+const PREVIEW = 240;
+
+/**
+ * A small picture of what a model sees of an image file, with the image's size.
+ *
+ * @param {Blob} file
+ * @param {{resize_mode: string}} preprocessing
+ * @returns {Promise<{width: number, height: number, picture: ImageBitmap}>}
+ */
+export async function preview(file, { resize_mode: mode }) {
+  const bitmap = await openImage(file);
+  const { width, height } = bitmap;
+  const [seenWidth, seenHeight] = mode === "squash" ? [width, height] : Array(2).fill(Math.min(width, height));
+  const picture = await createImageBitmap(
+    bitmap,
+    Math.floor((width - seenWidth) / 2),
+    Math.floor((height - seenHeight) / 2),
+    seenWidth,
+    seenHeight,
+    { resizeWidth: PREVIEW, resizeHeight: PREVIEW, resizeQuality: "high" },
+  );
+  bitmap.close();
+  return { width, height, picture };
+}
+
 /** The image's pixels, RGBA of 8 bits. */
 export function pixelsOf(bitmap) {
   const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);

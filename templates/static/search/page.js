@@ -6,34 +6,30 @@ import { combobox } from "./combobox.js";
 import { startEngine } from "./engine.js";
 import { CACHE } from "./fetch-cached.js";
 import { MAX_BYTES } from "./own-image.js";
-import { results } from "./results.js";
+import { progressBar } from "./progress.js";
+import { named, results } from "./results.js";
+import { followPosition, keepPosition, position } from "./scroll-position.js";
 
 const form = document.getElementById("ask");
 const site = JSON.parse(form.dataset.site);
 const fields = form.elements;
 const status = document.getElementById("status");
-const progress = document.getElementById("progress");
 const output = document.getElementById("results");
 const preview = document.getElementById("preview");
 const gallery = document.getElementById("gallery");
 const problem = document.getElementById("problem");
+const TITLE = document.title;
 
 let model = null;
-let ownPicture = null;
+/** The visitor's own image: a name for it, its file, its size, and a small picture of it. */
+let own = null;
 let ownNumber = 0;
 let run = 0;
-/** The address of the question that was asked last. */
+/** The fragment of the question that was asked last. */
 let asked = "";
 
-const engine = startEngine((what, done, total) => {
-  progress.hidden = false;
-  const bar = progress.querySelector("progress");
-  bar.max = total;
-  bar.value = done;
-  progress.querySelector("label").textContent =
-    `Loading ${what}: ${(done / 1e6).toFixed(1)} of ${(total / 1e6).toFixed(1)} MB`;
-  if (done >= total) progress.hidden = true;
-});
+const progress = progressBar(document.getElementById("progress"));
+const engine = startEngine(progress.show);
 
 const say = (text) => (status.textContent = text);
 
@@ -48,28 +44,46 @@ const withAddresses = (files) =>
     Object.entries(files).map(([key, file]) => [key, { ...file, address: addressOf(file.path) }]),
   );
 
-/** Loads a model's facts, and keeps the page for when there is no network. */
-async function open(name) {
-  keepOffline();
-  const chosen = site.models.find((each) => each.name === name) ?? site.models[0];
-  if (model?.name === chosen.name) return model;
-  const file = {
+const described = (name) => site.models.find((each) => each.name === name) ?? site.models[0];
+
+/** Where the files of a model are, for the worker. */
+function sourceOf(name) {
+  const chosen = described(name);
+  return {
     ...chosen,
     address: addressOf(chosen.path),
     runtime: withAddresses(site.runtime),
     shared: withAddresses(site.shared),
   };
-  const opened = await engine("open", file);
+}
+
+/** Asks the worker of the model that is open. */
+const askModel = (opened) => (method, ...args) => engine(method, sourceOf(opened.name), ...args);
+
+/** The model that the form is about; another one may be on its way. */
+let opening = "";
+
+/** Loads a model's facts, and keeps the page for when there is no network. */
+async function open(name) {
+  keepOffline();
+  const source = sourceOf(name);
+  opening = source.name;
+  if (model?.name === source.name) return model;
+  const opened = await engine("open", source);
+  if (opening === source.name) show(opened);
+  return opened;
+}
+
+/** Makes the form one about a model. */
+function show(opened) {
   model = opened;
   fillHeads();
   gallery.querySelector("ul").replaceChildren();
   if (gallery.open) showGallery();
-  document.getElementById("text-note").textContent = model.files.text_encoder && model.tokenizer
-    ? "Any text: the model's text encoder runs in your browser."
-    : "This model has no text encoder in the browser: choose one of its known texts.";
+  const reads = model.files.text_encoder && model.tokenizer;
+  document.getElementById("text-note").textContent = reads ? site.notes.any : site.notes.known;
   document.getElementById("own").hidden = !model.files.image_encoder;
   document.getElementById("no-own").hidden = Boolean(model.files.image_encoder);
-  return model;
 }
 
 let offline = false;
@@ -128,9 +142,7 @@ function chosenHeads(value) {
 
 function galleryImage(id) {
   const place = model.images.findIndex((image) => image.id === id);
-  return place < 0
-    ? null
-    : { place, address: addressOf(`../gallery/${id}.webp`), own: false };
+  return place < 0 ? null : { place, address: addressOf(`../gallery/${encodeURIComponent(id)}.webp`) };
 }
 
 function readForm() {
@@ -143,82 +155,113 @@ function readForm() {
   };
 }
 
-/** Answers a question; a later one takes over. */
-async function ask(question) {
+/** What a question asks of, in the page's title and for those who hear the page. */
+function describe(question) {
+  const image = question.image && question.image !== OWN && model?.images.find(({ id }) => id === question.image);
+  return [
+    question.text && named(question),
+    question.image && (question.image === OWN ? "your image" : image?.title ?? question.image),
+    question.heads.replace(/^property:/, ""),
+  ]
+    .filter(Boolean)
+    .join(" \u00b7 ");
+}
+
+/**
+ * Answers a question; a later one takes over.
+ *
+ * @param {number} [y] where the page is scrolled to afterwards; else to the answers
+ */
+async function ask(question, y) {
   const mine = (run += 1);
   const stale = () => mine !== run;
+  const begun = scrollY;
   complain("");
-  if (!question.text && !question.image) {
+  progress.clear();
+  document.title = [describe(question), TITLE].filter(Boolean).join(" \u00b7 ");
+  const wanted = question.text || question.minus || question.image;
+  document.documentElement.classList.toggle("asks", Boolean(wanted));
+  say(wanted ? "Searching\u2026" : "");
+  form.setAttribute("aria-busy", "true");
+  let found = 0;
+  try {
+    const opened = wanted || question.heads || question.model ? await open(question.model) : null;
+    if (stale()) return;
+    if (opened) choose(fields.heads, question.heads);
+    if (wanted) found = await answer(opened, question, stale);
+    else output.replaceChildren();
+    if (stale()) return;
+    document.title = [describe(question), TITLE].filter(Boolean).join(" \u00b7 ");
+    if (found) say(`${found} ${found === 1 ? "answer" : "answers"} for ${describe(question)}`);
+    else if (question.heads) say(`Give a text or an image to search with ${describe(question)}.`);
+  } catch (error) {
+    if (stale()) return;
     output.replaceChildren();
     say("");
-    if (question.model && question.model !== site.models[0].name) await open(question.model);
-    return;
+    complain(error.message);
+  } finally {
+    if (!stale()) {
+      form.removeAttribute("aria-busy");
+      progress.clear();
+      if (!found) document.documentElement.classList.remove("asks");
+      // Whoever has scrolled meanwhile is not taken away from there.
+      if (scrollY === begun) {
+        if (y !== undefined) scrollTo(0, y);
+        else if (found) output.scrollIntoView();
+      }
+    }
   }
-  say("Searching…");
-  form.setAttribute("aria-busy", "true");
-  try {
-    await open(question.model);
-    if (stale()) return;
-    choose(fields.heads, question.heads);
-    const missing = [];
-    for (const text of [question.text, question.minus].filter(Boolean)) {
-      if (!(await engine("knows", text))) missing.push(text);
-    }
-    if (missing.length) {
-      throw new Error(
-        `“${missing[0]}” is not among the known texts of ${model.name}, which has no text encoder ` +
-          "here. Choose one from the list that opens as you type.",
-      );
-    }
-    const image = question.image === OWN ? ownPicture && { own: true } : galleryImage(question.image);
-    if (question.image === OWN && !ownPicture) {
+}
+
+/** Shows what a model answers to a text or an image; gives how many answers there are. */
+async function answer(opened, question, stale) {
+  if (question.minus && !question.text) {
+    throw new Error("Give a text too: \u201crather than\u201d takes a second text away from a first one.");
+  }
+  let image = null;
+  if (question.image === OWN) {
+    image = own && { own: own.name, file: own.file };
+    if (!own) {
       complain(
         "This address was made with an image that stayed on its owner's computer. " +
           "Choose an image of your own, or one of the gallery.",
       );
-    } else if (question.image && !image) {
-      complain(`The gallery has no image named ${question.image}.`);
     }
-    showPreview(question.image);
-    await results({
-      engine,
-      model,
-      question,
-      image,
-      picture: () => (image?.own ? squareOf(ownPicture) : null),
-      heads: chosenHeads(question.heads),
-      output,
-      say,
-      stale,
-    });
-    keepShown().catch(() => {});
-  } catch (error) {
-    if (!stale()) {
-      output.replaceChildren();
-      say("");
-      complain(error.message);
-    }
-  } finally {
-    if (!stale()) {
-      form.removeAttribute("aria-busy");
-      progress.hidden = true;
-    }
+  } else if (question.image) {
+    image = galleryImage(question.image);
+    if (!image) complain(`The gallery has no image named ${question.image}.`);
   }
+  showPreview(question.image);
+  const found = await results({
+    ask: askModel(opened),
+    model: opened,
+    question,
+    image,
+    picture: () => (image?.own ? ownPicture() : null),
+    heads: chosenHeads(question.heads),
+    output,
+    stale,
+  });
+  if (!stale()) keepShown().catch(() => {});
+  return found;
 }
 
 /** Asks what the form says, under an address of its own. */
 function commit() {
   const question = readForm();
   if (question.model === site.models[0].name && site.models.length === 1) question.model = "";
-  const address = writeAddress(question) || location.pathname;
-  if (address !== location.search) history.pushState(null, "", address);
-  asked = location.search;
+  const fragment = writeAddress(question);
+  if (fragment !== location.hash) {
+    keepPosition();
+    history.pushState(null, "", location.pathname + fragment);
+  }
+  asked = location.hash;
   return ask(question);
 }
 
 function fromAddress() {
-  asked = location.search;
-  const question = readAddress(location.search);
+  asked = location.hash;
+  const question = readAddress(asked);
   choose(fields.model, question.model || site.models[0].name);
   fields.text.value = question.text;
   fields.minus.value = question.minus;
@@ -229,34 +272,42 @@ function fromAddress() {
   }
   fields.heads.value = question.heads;
   showPreview(question.image);
-  return ask(question);
+  return ask(question, position());
 }
 
-/** The centred square of a bitmap, which is what the model sees, as a canvas. */
-function squareOf(bitmap, side = 240) {
+/** The visitor's own image as the model sees it, as a canvas. */
+function ownPicture() {
+  const { picture } = own;
   const canvas = document.createElement("canvas");
-  canvas.width = side;
-  canvas.height = side;
+  canvas.width = picture.width;
+  canvas.height = picture.height;
   canvas.setAttribute("role", "img");
   canvas.setAttribute("aria-label", "Your image");
-  const edge = Math.min(bitmap.width, bitmap.height);
-  const left = (bitmap.width - edge) / 2;
-  const topEdge = (bitmap.height - edge) / 2;
   const context = canvas.getContext("2d");
   context.fillStyle = "white";
-  context.fillRect(0, 0, side, side);
-  context.drawImage(bitmap, left, topEdge, edge, edge, 0, 0, side, side);
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  context.drawImage(picture, 0, 0);
   return canvas;
+}
+
+/** What of the visitor's own image the model sees, in words. */
+function seenOfOwn() {
+  const { width, height } = own;
+  if (width === height) return "Your image";
+  const size = `${width} \u00d7 ${height} pixels`;
+  return model?.preprocessing.resize_mode === "squash"
+    ? `Your image of ${size}, squeezed to a square, as the model sees it`
+    : `The centred square of your image of ${size}: the model sees no more of it`;
 }
 
 function showPreview(image) {
   const holder = preview.querySelector(".thumb");
-  preview.hidden = !image || (image === OWN && !ownPicture);
+  preview.hidden = !image || (image === OWN && !own);
   if (preview.hidden) return;
   const title = preview.querySelector("figcaption span");
   if (image === OWN) {
-    holder.replaceChildren(squareOf(ownPicture));
-    title.textContent = "Your image";
+    holder.replaceChildren(ownPicture());
+    title.textContent = seenOfOwn();
     return;
   }
   const picture = new Image(240, 240);
@@ -274,8 +325,10 @@ async function takeFile(file) {
     if (!model.files.image_encoder) {
       throw new Error(`${model.name} has no image encoder here; choose an image of the gallery.`);
     }
+    const taken = await askModel(model)("take", file);
+    own?.picture.close();
     ownNumber += 1;
-    ownPicture = await engine("take", file, `own ${ownNumber}`);
+    own = { ...taken, name: `own ${ownNumber}`, file };
     fields.image.value = OWN;
     await commit();
   } catch (error) {
@@ -308,8 +361,7 @@ function showGallery() {
 function listen() {
   for (const name of ["text", "minus"]) {
     const complete = async (typed) => {
-      await open(fields.model.value);
-      return engine("complete", typed);
+      return askModel(await open(fields.model.value))("complete", typed);
     };
     combobox(fields[name], (typed) => complete(typed).catch(() => []), commit);
   }
@@ -376,18 +428,40 @@ function listen() {
     measure.disabled = true;
     said.textContent = "Measuring\u2026";
     try {
-      await open(fields.model.value);
-      said.textContent = speed(await engine("measure", 1000, 30));
+      said.textContent = speed(await askModel(await open(fields.model.value))("measure", 1000, 30));
     } catch (error) {
       said.textContent = error.message;
     }
-    progress.hidden = true;
+    progress.clear();
     measure.disabled = false;
   });
-  addEventListener("popstate", () => {
-    // Going to a place on the page is no question.
-    if (location.search !== asked) fromAddress();
+  // The fragment is the question's: links within the page lead there and leave the address alone.
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[href^='#']");
+    const target = link && document.getElementById(link.hash.slice(1));
+    if (!target || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    target.tabIndex = -1;
+    target.focus({ preventScroll: true });
+    target.scrollIntoView();
   });
+  // A picture that cannot be had, as without a network, says what it shows.
+  document.addEventListener(
+    "error",
+    ({ target }) => {
+      if (!(target instanceof HTMLImageElement)) return;
+      const words = document.createElement("span");
+      words.className = "gone";
+      words.textContent = target.alt;
+      target.replaceWith(words);
+    },
+    true,
+  );
+  const follow = () => {
+    if (location.hash !== asked) fromAddress();
+  };
+  addEventListener("popstate", follow);
+  addEventListener("hashchange", follow);
 }
 
 /** What a measurement found, in a sentence. */
@@ -407,8 +481,9 @@ function speed({ times, heads, encoded }) {
 if (typeof WebAssembly === "object" && typeof DecompressionStream === "function") {
   document.getElementById("limit").textContent = `${MAX_BYTES / 1e6} MB`;
   document.getElementById("needs").hidden = true;
-  form.hidden = false;
+  form.classList.remove("waiting");
   listen();
+  followPosition();
   fromAddress();
 } else {
   document.getElementById("needs-script").hidden = true;

@@ -20,16 +20,31 @@ function decimal(value, digits = 2) {
 
 const percent = (value) => `${decimal(100 * value, 1)}%`;
 
+/** With its sign also if it is positive. */
+function signed(value, digits) {
+  const written = decimal(value, digits);
+  return value > 0 && Number(written) !== 0 ? `+${written}` : written;
+}
+
+const share = (value) => `${signed(100 * value, 1)}%`;
+
+/** A text, or two, as answers name them. */
+export const named = ({ text, minus }) =>
+  `\u201c${text}\u201d${minus ? ` rather than \u201c${minus}\u201d` : ""}`;
+
 /**
  * Shows all that a question has an answer to, section by section.
  *
- * @param {object} asked engine, model, question, image, picture (a canvas of an own image), heads,
- *   output, say and stale (whether a later question has taken over)
+ * @param {object} asked ask (a method of the worker, of this model), model, question, image,
+ *   picture (a canvas of an own image), heads, output and stale (whether a later question has taken
+ *   over)
+ * @returns {Promise<number>} how many sections
  */
-export async function results({ engine, model, question, image, picture, heads, output, say, stale }) {
+export async function results({ ask, model, question, image, picture, heads, output, stale }) {
   const { text, minus } = question;
   const sections = [];
-  const quoted = text && `\u201c${text}\u201d`;
+  const notes = [];
+  const quoted = text && named(question);
   const head = (place) => model.heads[place];
   const headLink = (place) =>
     make("a", { href: `../${encodeURIComponent(model.name)}/${head(place).id}/index.html` }, head(place).id);
@@ -117,8 +132,8 @@ export async function results({ engine, model, question, image, picture, heads, 
       ),
     );
 
-  /** The model's heads, layers by heads, coloured by a value. */
-  function grid(values, describe) {
+  /** The model's heads, layers by heads: warm where a value is positive, cool where negative. */
+  function grid(title, values, describe) {
     const most = Math.max(...values.map(Math.abs)) || 1;
     const layers = [...new Set(model.heads.map(({ layer }) => layer))].sort((a, b) => b - a);
     const columns = [...new Set(model.heads.map(({ head: number }) => number))].sort((a, b) => a - b);
@@ -140,7 +155,7 @@ export async function results({ engine, model, question, image, picture, heads, 
     };
     return make(
       "div",
-      { class: "scroll", tabindex: "0", role: "region", "aria-label": "Heads by layer, coloured by score" },
+      { class: "scroll", tabindex: "0", role: "region", "aria-label": `${title}: all heads by layer` },
       make(
         "table",
         { class: `grid score-grid${columns.length > 12 ? " dense" : ""}` },
@@ -190,7 +205,8 @@ export async function results({ engine, model, question, image, picture, heads, 
       make("span", { class: "swatch warm" }),
       ` ${warm} `,
       make("span", { class: "swatch cool" }),
-      ` ${cool}. Each map is scaled to its own largest absolute value, written below it as \u00b1.`,
+      ` ${cool}. Each map is scaled to its largest absolute value, which is written below it as \u00b1: ` +
+        "how far that patch, through this head, moves the embedding, whose length is 1.",
     );
 
   async function heatMaps() {
@@ -208,57 +224,83 @@ export async function results({ engine, model, question, image, picture, heads, 
       return;
     }
     const wanted = rank(heads, strengths).slice(0, MAPS);
-    const { grid: shape, maps } = await engine("maps", image, text, "", wanted);
-    if (maps.length) {
-      const figures = maps.map(({ head: place, map }) => {
-        const figure = heat(map, shape, "");
-        figure.dataset.head = head(place).id;
-        figure.prepend(make("p", { class: "heat-head" }, headLink(place), " ", tag(head(place))));
-        return make("li", {}, figure);
-      });
-      section(
-        "maps",
-        `Where heads see ${quoted}`,
-        key("towards the text", "away from it"),
-        make("ul", { class: "search-maps" }, ...figures),
-      );
-    }
+    const { grid: shape, maps, sum } = await ask("maps", image, question, wanted);
+    const towards = minus
+      ? key(`towards \u201c${text}\u201d`, `towards \u201c${minus}\u201d`)
+      : key("towards the text", "away from it");
+    const figures = maps.map(({ head: place, map }) => {
+      const figure = heat(map, shape, "");
+      figure.dataset.head = head(place).id;
+      figure.prepend(make("p", { class: "heat-head" }, headLink(place), " ", tag(head(place))));
+      return make("li", {}, figure);
+    });
+    section("maps", `Where heads see ${quoted}`, towards, make("ul", { class: "search-maps" }, ...figures));
     if (!minus) return;
-    const { contrast } = await engine("maps", image, text, minus, []);
     section(
       "contrast",
-      `${quoted} rather than \u201c${minus}\u201d`,
-      key(`towards ${quoted}`, `towards \u201c${minus}\u201d`),
-      make("div", { class: "search-contrast" }, heat(contrast, shape, "All exported heads together.")),
+      `Where all heads together see ${quoted}`,
+      towards.cloneNode(true),
+      make("div", { class: "search-contrast" }, heat(sum, shape, `${model.heads.length} heads together.`)),
     );
   }
 
   let strengths = null;
   let asked = null;
   if (text) {
-    asked = await engine("text", text);
-    if (stale()) return;
-    strengths = asked.rows.map(({ spread }) => spread);
+    asked = await ask("text", question);
+    if (stale()) return 0;
+    strengths = asked.rows.map((row) => row.share);
   }
-  const mine = image ? await engine("image", image) : null;
-  if (stale()) return;
-  const excess = mine && Array.from(mine.shares, (share, place) => share - head(place).mean_share);
+  const mine = image ? await ask("image", image) : null;
+  if (stale()) return 0;
+  const excess = mine && Array.from(mine.shares, (value, place) => value - head(place).mean_share);
   strengths ??= excess;
+  if (mine?.usual) notes.push(make("p", { class: "note", id: "usual" }, likeness(mine)));
 
   if (image && text) await heatMaps();
-  if (stale()) return;
+  if (stale()) return 0;
+
+  /** How much an image of the visitor's own is like the gallery's. */
+  function likeness({ whole: [{ score }], usual: { median, low } }) {
+    const found =
+      `The gallery's image nearest to yours has a cosine of ${decimal(score)} with it in the whole model. ` +
+      `Among the gallery's own images ${decimal(median)} is usual, and 95% have at least ${decimal(low)}. `;
+    return score < low
+      ? `${found}Your image is unlike this gallery, and maybe unlike what ${model.name} was trained on: ` +
+          "read the answers with care."
+      : `${found}So your image is like those of this gallery.`;
+  }
+
+  /** What the shares of all heads add up to, and what is left. */
+  function sumOfShares() {
+    if (strengths.every((value) => value === 0)) {
+      return "Here the model does not tell the gallery\u2019s images apart along it.";
+    }
+    const sum = strengths.reduce((total, value) => total + value, 0);
+    return (
+      `The ${strengths.length} heads make ${share(sum)} together; all other terms (MLPs, the input, and ` +
+      `heads that are not listed here) make ${share(1 - sum)}, which is 100% in all.`
+    );
+  }
 
   if (text) {
+    const title = `Heads that answer ${quoted}`;
     section(
       "answering",
-      `Heads that answer ${quoted}`,
+      title,
       make(
         "p",
         {},
-        "How much each head tells the gallery's images apart along this text: the standard deviation of what it " +
-          "writes in the text's direction. Follow a cell to the head.",
+        `Each head\u2019s signed share of what the whole model tells apart among the gallery\u2019s images along ` +
+          `${minus ? "the difference of the two texts" : "this text"}: the covariance of what the head writes in its ` +
+          "direction with what the whole embedding has there, over the variance of the latter. Heads with a ",
+        make("span", { class: "warm-text" }, "positive"),
+        " share tell images apart as the model does; those with a ",
+        make("span", { class: "cool-text" }, "negative"),
+        ` one work against it. `,
+        make("span", { class: "sum" }, sumOfShares()),
       ),
-      grid(strengths, (value) => decimal(value, 4)),
+      grid(title, strengths, share),
     );
     section(
       "text-neighbours",
@@ -266,7 +308,8 @@ export async function results({ engine, model, question, image, picture, heads, 
       make(
         "p",
         {},
-        "Cosine between what the head writes for an image and the text; heads that answer most strongly first. ",
+        `Cosine between what the head writes for an image and ${minus ? "the difference of the two texts" : "the text"}; ` +
+          "heads with the largest share first. ",
         make(
           "span",
           { class: "took" },
@@ -275,7 +318,7 @@ export async function results({ engine, model, question, image, picture, heads, 
       ),
       wholeRow(asked.whole),
       ...rows(rank(heads, strengths), (place) =>
-        headRow(place, `spread ${decimal(asked.rows[place].spread, 4)}`, asked.rows[place].neighbours),
+        headRow(place, `share ${share(strengths[place])}`, asked.rows[place].neighbours),
       ),
     );
   }
@@ -287,14 +330,19 @@ export async function results({ engine, model, question, image, picture, heads, 
       make(
         "p",
         {},
-        "How much more of the image's embedding each head makes than it does on average over the gallery.",
+        "The share of the image\u2019s embedding that each head makes, less the head\u2019s mean share over the gallery, " +
+          "in percentage points: ",
+        make("span", { class: "warm-text" }, "more"),
+        " than usual, or ",
+        make("span", { class: "cool-text" }, "less"),
+        ".",
       ),
-      grid(excess, percent),
+      grid(`Heads that make ${title}`, excess, (value) => signed(100 * value, 1)),
     );
     section(
       "image-neighbours",
       `Images nearest to ${title}, head by head`,
-      make("p", {}, "Cosine between contributions; heads that make most of this image first."),
+      make("p", {}, "Cosine between contributions; heads whose share of this image exceeds their mean most first."),
       wholeRow(mine.whole),
       ...rows(rank(heads, excess), (place) =>
         headRow(place, `${percent(mine.shares[place])} of the embedding`, mine.rows[place].neighbours),
@@ -305,8 +353,8 @@ export async function results({ engine, model, question, image, picture, heads, 
     );
     const list = make("ol", { class: "makers" });
     for (const property of chosen) {
-      const neighbours = await engine("property", image, property);
-      if (stale()) return;
+      const neighbours = await ask("property", image, property);
+      if (stale()) return 0;
       list.append(
         make(
           "li",
@@ -325,23 +373,23 @@ export async function results({ engine, model, question, image, picture, heads, 
       section(
         "property-neighbours",
         `Images nearest to ${title} by property`,
-        make("p", {}, "Cosine of the mean contribution over all heads that bear the property's label."),
+        make("p", {}, "Cosine between mean contributions of all heads with the property\u2019s label."),
         list,
       );
     }
   }
-  const found = sections.map((each) => each.querySelector("h2").textContent);
+  const heading = (each) => each.querySelector("h2").textContent;
   const jump = make(
     "nav",
     { class: "jump", "aria-label": "Answers" },
     make(
       "ul",
       {},
-      ...sections.map(({ id }, n) => make("li", {}, make("a", { href: `#${id}` }, found[n]))),
+      ...sections.map((each) => make("li", {}, make("a", { href: `#${each.id}` }, heading(each)))),
     ),
   );
-  output.replaceChildren(...(sections.length > 1 ? [jump] : []), ...sections);
-  say(found.length ? `Found: ${found.join("; ")}.` : "");
+  output.replaceChildren(...(sections.length > 1 ? [jump] : []), ...notes, ...sections);
+  return sections.length;
 }
 
 /** Places of heads, the highest value first. */

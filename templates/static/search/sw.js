@@ -3,6 +3,8 @@
 
 const CACHE = "clip-head-atlas-search";
 const here = new URL("./", location.href).href;
+const FOLDERS = [here, new URL("../assets/", here).href];
+const HASHED = /-[0-9a-f]{16}\.\w+$/;
 
 self.addEventListener("install", (event) => {
   const fill = async () => {
@@ -20,7 +22,7 @@ self.addEventListener("activate", (event) => {
     // Files of an earlier site, of which the name says by its hash that they never come back.
     for (const { url } of await cache.keys()) {
       // Another atlas may share the host, and with it the cache.
-      const ours = url.startsWith(here) && /-[0-9a-f]{16}\.\w+$/.test(url);
+      const ours = FOLDERS.some((folder) => url.startsWith(folder)) && HASHED.test(url);
       if (ours && !current.has(url)) await cache.delete(url);
     }
     await self.clients.claim();
@@ -31,11 +33,11 @@ self.addEventListener("activate", (event) => {
 self.addEventListener("fetch", (event) => {
   const { request } = event;
   if (request.method !== "GET" || new URL(request.url).origin !== location.origin) return;
-  const hashed = /-[0-9a-f]{16}\.\w+$/.test(request.url);
+  const hashed = HASHED.test(request.url);
   const answer = async () => {
     const cache = await caches.open(CACHE);
-    // The page is the same whatever it is asked: its question is in the query string. And links
-    // name its file, which also opens from disk.
+    // Links also name the page's file, which opens from disk too; and an address of an earlier
+    // version has a question in its query string, which is not sent.
     const { pathname } = new URL(request.url);
     const home = new URL(here).pathname;
     const asksPage = request.mode === "navigate" && [home, `${home}index.html`].includes(pathname);
@@ -43,10 +45,11 @@ self.addEventListener("fetch", (event) => {
     const kept = await cache.match(key);
     if (kept && hashed) return kept;
     try {
-      const response = await fetch(request);
+      const response = await fetch(key);
       const own = asksPage || request.mode !== "navigate";
       if (response.ok && response.type === "basic" && own && !hashed) {
-        await cache.put(key, response.clone()).catch(() => {});
+        // The page need not wait until it is kept.
+        event.waitUntil(cache.put(key, response.clone()).catch(() => {}));
       }
       return response;
     } catch (error) {

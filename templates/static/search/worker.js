@@ -1,114 +1,130 @@
 // All that takes time: loading, the models, and the analyses; the page itself never waits.
+//
+// Every method is given the model that it is asked of, and nothing is remembered but what can be
+// computed again: two models never mix, and a worker that was lost is replaced by a new one.
 
 import {
   arrange,
-  contrastMap,
   directionsOf,
   imageNeighbours,
   meanContribution,
+  nearest,
   normalised,
-  propertyNeighbours,
+  products,
   shares,
+  summedMap,
   textNeighbours,
   topicMap,
 } from "./analyses.js";
 import { readRows, rowOf } from "./arrays.js";
+import { completions } from "./completions.js";
 import { fetchCached, unpack } from "./fetch-cached.js";
-import { openImage, pixelsOf } from "./own-image.js";
+import { openImage, pixelsOf, preview } from "./own-image.js";
 import { normalise, onWhite, square } from "./preprocess.js";
 import { makeTokenizer } from "./tokenizer.js";
 
 const NEIGHBOURS = 8;
 const PROPERTY_NEIGHBOURS = 4;
-const COMPLETIONS = 12;
+const ANSWERS = 64;
+const SAMPLE = 64;
 
-const kept = new Map();
+/** What files hold: as much as the site has. */
+const loaded = new Map();
+/** What was asked: the latest, as many as ANSWERS. */
+const answers = new Map();
 
-/** Keeps what was once loaded; a failure is not kept. */
-function once(key, make) {
-  if (!kept.has(key)) {
-    const made = make();
-    kept.set(key, made);
-    made.catch(() => kept.delete(key));
+/** Keeps what a promise gives in a store of at most `most`; a failure is not kept. */
+function keep(store, key, make, most = Infinity) {
+  const known = store.get(key);
+  if (known) {
+    // The latest comes last, so that the first is the one to forget.
+    store.delete(key);
+    store.set(key, known);
+    return known;
   }
-  return kept.get(key);
+  const made = make();
+  store.set(key, made);
+  made.catch(() => store.delete(key));
+  if (store.size > most) store.delete(store.keys().next().value);
+  return made;
 }
 
-function load(file, what) {
-  return once(file.address, () =>
-    fetchCached(file.address, {
-      bytes: file.bytes,
-      integrity: file.integrity,
-      progress: (done) => postMessage({ progress: [what, done, file.bytes] }),
-    }),
-  );
-}
+const load = (file, what) =>
+  fetchCached(file.address, {
+    bytes: file.bytes,
+    integrity: file.integrity,
+    progress: (done) => postMessage({ progress: { address: file.address, what, done, total: file.bytes } }),
+  });
 
 const json = async (file, what) => JSON.parse(new TextDecoder().decode(await unpack(await load(file, what))));
 
-function runtime({ script, wasm }) {
-  return once("runtime", async () => {
-    const what = "the program that runs models";
-    let address = script.address;
-    if (script.integrity) {
-      // From another host: the bytes that were checked are the ones that run.
-      const blob = new Blob([await load(script, what)], { type: "text/javascript" });
-      address = URL.createObjectURL(blob);
-    }
-    const [ort, binary] = await Promise.all([import(address), load(wasm, what)]);
+const runtime = ({ script, wasm }) =>
+  keep(loaded, "runtime", async () => {
+    const what = "ONNX Runtime";
+    const [ort, binary] = await Promise.all([importScript(script, what), load(wasm, what).then(unpack)]);
     ort.env.wasm.numThreads = 1;
     ort.env.wasm.wasmBinary = binary;
     ort.env.logLevel = "error";
     return ort;
   });
+
+async function importScript(script, what) {
+  if (script.integrity) {
+    // From another host: the bytes that were checked are the ones that run.
+    const blob = new Blob([await load(script, what)], { type: "text/javascript" });
+    return import(URL.createObjectURL(blob));
+  }
+  try {
+    return await import(script.address);
+  } catch (error) {
+    throw new Error(`${what} could not be loaded from ${script.address}: ${error.message}`);
+  }
 }
 
-function session(model, name, what) {
-  const file = model.files[name];
-  return once(`session ${file.address}`, async () => {
-    const [ort, content] = await Promise.all([runtime(model.runtime), load(file, what)]);
+const session = (model, name, what) =>
+  keep(loaded, `session ${model.files[name].address}`, async () => {
+    const [ort, content] = await Promise.all([runtime(model.runtime), load(model.files[name], what)]);
     return ort.InferenceSession.create(content, { executionProviders: ["wasm"] });
   });
-}
 
 async function run(model, name, what, feeds) {
-  const ort = await runtime(model.runtime);
+  const [ort, made] = await Promise.all([runtime(model.runtime), session(model, name, what)]);
   const tensors = Object.fromEntries(
     Object.entries(feeds).map(([key, [type, data, dims]]) => [key, new ort.Tensor(type, data, dims)]),
   );
-  return (await session(model, name, what)).run(tensors);
+  return made.run(tensors);
 }
 
-let model = null;
-
-/** The facts of a model, and where its files are. */
-async function open(file) {
-  model = await json(file, "the model's heads");
-  model.runtime = file.runtime;
-  for (const each of Object.values(model.files)) {
-    each.address = new URL(each.path, file.address).href;
-  }
-  model.files = { ...model.files, ...file.shared };
-  return model;
-}
-
-const rowsOf = (key, what) =>
-  once(`rows ${model.files[key].address}`, async () => readRows(await load(model.files[key], what)));
-
-const coordinates = () =>
-  once(`arranged ${model.files.coordinates.address}`, async () =>
-    arrange(await rowsOf("coordinates", "the gallery")),
-  );
-
-/** The known texts, with their places by their lower case. */
-const texts = () =>
-  once(`texts ${model.files.texts.address}`, async () => {
-    const known = (await json(model.files.texts, "the known texts")).map(({ text }) => text);
-    return { known, places: new Map(known.map((text, place) => [text, place])) };
+/** The facts of a model, from the file that names all its others. */
+const open = (source) =>
+  keep(loaded, source.address, async () => {
+    const model = await json(source, "the model's heads");
+    for (const each of Object.values(model.files)) {
+      each.address = new URL(each.path, source.address).href;
+    }
+    const files = { ...model.files, ...source.shared };
+    return { ...model, files, runtime: source.runtime, address: source.address };
   });
 
-const tokenizer = () =>
-  once(`tokenizer ${model.tokenizer.context_length}`, async () => {
+const rowsOf = (model, key, what) =>
+  keep(loaded, `rows ${model.files[key].address}`, async () => readRows(await load(model.files[key], what)));
+
+const coordinates = (model) =>
+  keep(loaded, `coordinates ${model.files.coordinates.address}`, async () =>
+    arrange(readRows(await load(model.files.coordinates, "the gallery"))),
+  );
+
+const embeddings = (model) => rowsOf(model, "image_embeddings", "the gallery");
+
+/** The known texts, with their rows. */
+const texts = (model) =>
+  keep(loaded, `texts ${model.files.texts.address}`, async () => {
+    const known = (await json(model.files.texts, "the known texts")).map(({ text }) => text);
+    return { known, rows: new Map(known.map((text, row) => [text, row])) };
+  });
+
+const tokenizer = (model) =>
+  keep(loaded, `tokenizer ${model.tokenizer.context_length}`, async () => {
     const [merges, tables] = await Promise.all([
       load(model.files.merges, "the tokenizer").then(unpack),
       json(model.files.cleaning, "the tokenizer"),
@@ -117,11 +133,13 @@ const tokenizer = () =>
     return makeTokenizer(pairs, tables, model.tokenizer.context_length);
   });
 
-const reads = () => Boolean(model.files.text_encoder && model.tokenizer);
+const reads = (model) => Boolean(model.files.text_encoder && model.tokenizer);
 
 /** The unit embedding [D] of a text by the text encoder. */
-async function encodeText(text) {
-  const row = (await tokenizer())(text);
+async function encodeText(model, text) {
+  // The encoder loads while the tokenizer does.
+  session(model, "text_encoder", "the text encoder").catch(() => {});
+  const row = (await tokenizer(model))(text);
   // Behind the end token nothing has an influence, and the encoder takes any length.
   const used = row.indexOf(model.tokenizer.end_token) + 1;
   const { embedding } = await run(model, "text_encoder", "the text encoder", {
@@ -130,63 +148,82 @@ async function encodeText(text) {
   return embedding.data;
 }
 
-async function project(embedding) {
-  const { queries } = await run(model, "projections", "the heads' projections", {
-    text: ["float32", embedding, [1, model.dimension]],
-  });
-  return queries.data;
-}
-
 /** The unit embedding [D] of a text: stored if it is known, else by the text encoder. */
-const embed = (text) => once(`embedding ${model.name} ${text}`, () => findEmbedding(text));
+const embed = (model, text) =>
+  keep(answers, `embedding ${model.address} ${text}`, () => findEmbedding(model, text), ANSWERS);
 
-async function findEmbedding(text) {
-  const place = (await texts()).places.get(text);
-  if (place !== undefined) return rowOf(await rowsOf("text_embeddings", "the known texts"), place);
-  if (!reads()) throw new Error("This model has no text encoder here; choose one of its known texts.");
-  return encodeText(text);
+async function findEmbedding(model, text) {
+  const row = (await texts(model)).rows.get(text);
+  if (row !== undefined) return rowOf(await rowsOf(model, "text_embeddings", "the known texts"), row);
+  if (!reads(model)) {
+    throw new Error(
+      `\u201c${text}\u201d is not among the known texts of ${model.name}, which has no text encoder ` +
+        "here. Choose one from the list that opens as you type.",
+    );
+  }
+  return encodeText(model, text);
 }
 
-/** Bᵀt [H, r] of a text. */
-const query = (text) =>
-  once(`query ${model.name} ${text}`, async () => project(await embed(text)));
+const lengthOf = (vector) => Math.hypot(...vector);
 
-/** What the image encoder makes of the image that was asked last. */
-let seen = null;
+/** The direction t [D] of a text, or t\u2081 \u2212 t\u2082 of two; its length, and B\u1d40t [H, r]. */
+async function direction(model, { text, minus }) {
+  const [first, second, basis] = await Promise.all([
+    embed(model, text),
+    minus ? embed(model, minus) : null,
+    rowsOf(model, "basis", "the heads' spaces"),
+  ]);
+  const vector = second ? first.map((value, d) => value - second[d]) : first;
+  return { vector, length: lengthOf(vector), query: products(basis, vector) };
+}
 
-async function encodeImage(key, blob) {
-  if (seen?.key === `${model.name} ${key}`) return seen;
-  const bitmap = await openImage(await blob());
+/** What the image encoder makes of an image: pixels seen, and its outputs. */
+async function encode(model, blob) {
+  const loading = session(model, "image_encoder", "the image encoder");
+  loading.catch(() => {});
+  const bitmap = await openImage(blob);
   const pixels = square(onWhite(pixelsOf(bitmap)), bitmap.width, bitmap.height, model.preprocessing);
   bitmap.close();
   const { mean, std, image_size: size } = model.preprocessing;
   const output = await run(model, "image_encoder", "the image encoder", {
     pixels: ["float32", normalise(pixels, mean, std), [1, 3, size, size]],
   });
-  seen = { key: `${model.name} ${key}`, pixels };
-  for (const [name, tensor] of Object.entries(output)) seen[name] = tensor.data;
-  return seen;
+  return Object.fromEntries(Object.entries(output).map(([name, tensor]) => [name, tensor.data]));
 }
 
-let own = { key: "", file: null };
+/** The image that was encoded last, which all answers about it share. */
+const seen = new Map();
 
-function encoded(image) {
+function encoded(model, image) {
   if (!model.files.image_encoder) {
     throw new Error("This model has no image encoder here; it knows the gallery's images only.");
   }
-  if (image.own) return encodeImage(own.key, async () => own.file);
-  return encodeImage(image.place, async () => {
+  const make = async () => {
+    if (image.own) return encode(model, image.file);
     const response = await fetch(image.address);
     if (!response.ok) throw new Error(`The picture could not be loaded (${response.status}).`);
-    return response.blob();
-  });
+    return encode(model, await response.blob());
+  };
+  return keep(seen, `${model.address} ${image.own ?? `gallery ${image.place}`}`, make, 1);
 }
 
-/** The gallery's images nearest to a unit embedding [D] by the whole model. */
-async function wholeNeighbours(embedding, except) {
-  const rows = await rowsOf("image_embeddings", "the gallery");
-  return propertyNeighbours(rows, embedding, NEIGHBOURS, except);
-}
+/**
+ * How near the gallery's images are to the nearest other one by the whole model, over a sample of
+ * them: what is usual, for an image that is not among them.
+ */
+const usual = (model) =>
+  keep(loaded, `usual ${model.files.image_embeddings.address}`, async () => {
+    const rows = await embeddings(model);
+    const [images] = rows.shape;
+    const step = Math.max(1, Math.floor(images / SAMPLE));
+    const found = [];
+    for (let image = 0; image < images; image += step) {
+      const [near] = nearest(rows, rowOf(rows, image), 1, image);
+      if (near) found.push(near.score);
+    }
+    found.sort((a, b) => a - b);
+    return { median: found[found.length >> 1], low: found[Math.floor(found.length / 20)] };
+  });
 
 /** Random numbers [n] that are the same each time, in -1 to 1. */
 function random(n) {
@@ -197,72 +234,67 @@ function random(n) {
   });
 }
 
-const allHeads = () => model.heads.map((_, head) => head);
+const allHeads = (model) => model.heads.map((_, head) => head);
 
+/** Each is given the facts of a model, and then what it is asked. */
 const methods = {
-  open,
+  open: (model) => model,
 
-  async complete(typed) {
-    const wanted = typed.toLowerCase();
-    const { known } = await texts();
-    const starts = known.filter((text) => text.toLowerCase().startsWith(wanted));
-    const holds = known.filter((text) => text.toLowerCase().indexOf(wanted) > 0);
-    return [...starts, ...holds].slice(0, COMPLETIONS);
-  },
+  complete: async (model, typed) => completions((await texts(model)).known, typed),
 
-  /** Whether the model can be asked a text. */
-  async knows(text) {
-    return reads() || (await texts()).places.has(text);
-  },
+  /** Opens an image of the visitor's own: its size, and a small picture of what the model sees. */
+  take: (model, file) => preview(file, model.preprocessing),
 
-  /** Takes an image of the visitor's own and gives a picture of it to show. */
-  async take(file, key) {
-    const bitmap = await openImage(file);
-    own = { key, file };
-    return bitmap;
-  },
-
-  async text(text) {
-    const [gallery, asked] = await Promise.all([coordinates(), query(text)]);
+  async text(model, asked) {
+    const [gallery, images, { vector, length, query }] = await Promise.all([
+      coordinates(model),
+      embeddings(model),
+      direction(model, asked),
+    ]);
+    if (!length) throw new Error("The two texts are the same to the model: there is nothing between them.");
     const begun = performance.now();
-    const rows = textNeighbours(gallery, asked, allHeads(), NEIGHBOURS);
+    const whole = products(images, vector);
+    const rows = textNeighbours(gallery, query, length, whole, allHeads(model), NEIGHBOURS);
     const milliseconds = performance.now() - begun;
-    return { rows, milliseconds, whole: await wholeNeighbours(await embed(text)) };
+    const unit = normalised(vector, vector.length);
+    return { rows, milliseconds, whole: nearest(images, unit, NEIGHBOURS) };
   },
 
-  async image(image) {
-    const gallery = await coordinates();
+  async image(model, image) {
+    const [gallery, images] = await Promise.all([coordinates(model), embeddings(model)]);
+    const heads = allHeads(model);
     if (!image.own) {
-      const own = directionsOf(gallery, image.place);
+      const { place } = image;
+      const own = directionsOf(gallery, place);
       return {
-        rows: imageNeighbours(gallery, own, allHeads(), NEIGHBOURS, image.place),
-        whole: await wholeNeighbours(
-          rowOf(await rowsOf("image_embeddings", "the gallery"), image.place),
-          image.place,
-        ),
-        shares: allHeads().map((head) => gallery.shares[head * gallery.images + image.place]),
+        rows: imageNeighbours(gallery, own, heads, NEIGHBOURS, place),
+        whole: nearest(images, rowOf(images, place), NEIGHBOURS, place),
+        shares: heads.map((head) => gallery.shares[head * gallery.images + place]),
       };
     }
-    const { coordinates: y, contributions, embedding } = await encoded(image);
-    const rows = imageNeighbours(gallery, normalised(y, gallery.rank), allHeads(), NEIGHBOURS);
-    return { rows, shares: shares(contributions, embedding), whole: await wholeNeighbours(embedding) };
+    const { coordinates: y, contributions, embedding } = await encoded(model, image);
+    return {
+      rows: imageNeighbours(gallery, normalised(y, gallery.rank), heads, NEIGHBOURS),
+      whole: nearest(images, embedding, NEIGHBOURS),
+      shares: shares(contributions, embedding),
+      usual: await usual(model),
+    };
   },
 
-  async property(image, { file, heads }) {
-    const rows = await rowsOf(file, "what a property's heads write");
+  async property(model, image, { file, heads }) {
+    const rows = await rowsOf(model, file, "what a property's heads write");
     if (!image.own) {
-      return propertyNeighbours(rows, rowOf(rows, image.place), PROPERTY_NEIGHBOURS, image.place);
+      return nearest(rows, rowOf(rows, image.place), PROPERTY_NEIGHBOURS, image.place);
     }
-    const { contributions } = await encoded(image);
-    const own = meanContribution(contributions, heads, model.dimension);
-    return propertyNeighbours(rows, own, PROPERTY_NEIGHBOURS);
+    const { contributions } = await encoded(model, image);
+    return nearest(rows, meanContribution(contributions, heads, model.dimension), PROPERTY_NEIGHBOURS);
   },
 
   /**
    * How long a text takes over random images in all heads, in milliseconds for each of its parts;
    * `runs` times, after as many that warm up.
    */
-  async measure(images, runs) {
+  async measure(model, images, runs) {
     const heads = model.heads.length;
     const gallery = {
       directions: random(heads * images * model.rank),
@@ -272,44 +304,47 @@ const methods = {
       heads,
       rank: model.rank,
     };
+    const whole = random(images);
     const text = "a photo of a zebra in a field of flowers";
     const known = normalised(random(model.dimension), model.dimension);
+    const basis = await rowsOf(model, "basis", "the heads' spaces");
     const times = [];
     for (let number = 0; number < 2 * runs; number += 1) {
       const begun = performance.now();
-      const embedding = reads() ? await encodeText(text) : known;
+      const embedding = reads(model) ? await encodeText(model, text) : known;
       const embedded = performance.now();
-      const asked = await project(embedding);
+      const query = products(basis, embedding);
       const projected = performance.now();
-      textNeighbours(gallery, asked, allHeads(), NEIGHBOURS);
+      textNeighbours(gallery, query, 1, whole, allHeads(model), NEIGHBOURS);
       const ended = performance.now();
       times.push([embedded - begun, projected - embedded, ended - projected]);
     }
-    return { times: times.slice(runs), heads, encoded: reads() };
+    return { times: times.slice(runs), heads, encoded: reads(model) };
   },
 
-  /** Heat maps of a text on an image in some heads; with a second text, one over all heads. */
-  async maps(image, text, minus, heads) {
-    const { patches } = await encoded(image);
+  /** Heat maps of a text on an image in some heads, and the sum of those of all heads. */
+  async maps(model, image, asked, heads) {
+    const [{ patches }, { query }] = await Promise.all([encoded(model, image), direction(model, asked)]);
     const { rank, grid } = model;
-    const first = await query(text);
-    if (minus) return { grid, contrast: contrastMap(patches, first, await query(minus), rank) };
     const size = patches.length / model.heads.length;
     const maps = heads.map((head) => ({
       head,
       map: topicMap(
         patches.subarray(head * size, (head + 1) * size),
-        first.subarray(head * rank, (head + 1) * rank),
+        query.subarray(head * rank, (head + 1) * rank),
       ),
     }));
-    return { grid, maps };
+    return { grid, maps, sum: summedMap(patches, query, rank) };
   },
 };
 
-addEventListener("message", async ({ data: { number, method, args } }) => {
+addEventListener("message", async ({ data: { number, method, source, args } }) => {
   try {
-    postMessage({ number, result: await methods[method](...args) });
+    const model = await open(source);
+    postMessage({ number, result: await methods[method](model, ...args) });
   } catch (error) {
-    postMessage({ number, error: error.message });
+    // After this WebAssembly answers nothing any more: the page starts another worker.
+    const lost = error instanceof WebAssembly.RuntimeError;
+    postMessage({ number, error: error.message, lost });
   }
 });
