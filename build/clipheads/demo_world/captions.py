@@ -1,14 +1,21 @@
 """What can be said of a scene: captions for training, one text per attribute for questions.
 
 The same words make the captions, the zero-shot prompts and the description pool, so that the
-demo CLIP is asked only in words that it has seen.
+demo CLIP is asked only in words that it has seen. So they stay as they were when it was trained,
+where their grammar limps ("three skis") too; a title says it better ("three pairs of skis").
 """
 
-import re
 from typing import NamedTuple
 
 import numpy as np
 
+from clipheads.demo_world.noun_phrases import (
+    one,
+    plural_as_trained,
+    several,
+    sized,
+    with_article,
+)
 from clipheads.demo_world.scenes import COLOURS, COUNTS, PATTERNS, POSITIONS, SIZES, Scene
 from clipheads.demo_world.sprites import Sprites
 from clipheads.descriptions import Description
@@ -115,17 +122,17 @@ def attribute_texts(sprites: Sprites) -> dict[str, dict[str, str]]:
 
 def object_text(name: str) -> str:
     """The text that names an object, such as "a picture of an owl"."""
-    return f"a picture of {_with_article(name)}"
+    return f"a picture of {with_article(name)}"
 
 
 def category_text(category: str) -> str:
     """The text that names a category, such as "a picture of a bird"."""
-    return f"a picture of {_with_article(CATEGORY_NOUNS.get(category, category))}"
+    return f"a picture of {with_article(CATEGORY_NOUNS.get(category, category))}"
 
 
 def colour_text(colour: str) -> str:
     """The text that names the background's colour."""
-    return f"{_with_article(colour)} background"
+    return f"{with_article(colour)} background"
 
 
 def position_text(position: str) -> str:
@@ -173,7 +180,7 @@ def caption(scene: Scene, rng: np.random.Generator, texts: dict[str, dict[str, s
         if not gradient:
             wall.append(scene.pattern)
     if wall:
-        words += ["on", _with_article(" ".join(wall)), "background"]
+        words += ["on", with_article(" ".join(wall)), "background"]
     if ("pattern", "gradient") in claims:
         words.append("with a gradient" if wall else "on a background with a gradient")
     return Caption(" ".join(words), frozenset(claims))
@@ -187,7 +194,7 @@ def _things(scene: Scene, rng: np.random.Generator, claims: set[Fact]) -> str:
     if len(scene.objects) == 2 and rng.random() < 0.6:
         claims |= {("object", item.name) for item in scene.objects}
         claims.add(("count", "2"))
-        return " and ".join(_with_article(item.name) for item in scene.objects)
+        return " and ".join(with_article(item.name) for item in scene.objects)
     item = scene.objects[int(rng.integers(len(scene.objects)))]
     if rng.random() < 0.85:
         claims.add(("object", item.name))
@@ -200,27 +207,34 @@ def _things(scene: Scene, rng: np.random.Generator, claims: set[Fact]) -> str:
         return f"a {scene.size} {name}"
     if len(scene.objects) == 1 and scene.count > 1 and rng.random() < 0.7:
         claims.add(("count", str(scene.count)))
-        return _counted(name, scene.count)
-    return _with_article(name)
+        return f"{COUNTS[scene.count - 1]} {plural_as_trained(name)}"
+    return with_article(name)
 
 
 def title(scene: Scene) -> str:
-    """Say everything that the scene shows, as the title of a picture."""
+    """Say everything that the scene shows, as the title of a picture.
+
+    Unlike captions, no model was trained on titles, so that their grammar could be mended.
+    """
     if len(scene.objects) == 2:
-        words = [" and ".join(_with_article(item.name) for item in scene.objects)]
+        words = [" and ".join(one(item.name) for item in scene.objects)]
     elif scene.size:
-        words = [f"a {scene.size} {scene.objects[0].name}"]
+        words = [sized(scene.objects[0].name, scene.size)]
+    elif scene.count == 1:
+        words = [one(scene.objects[0].name)]
     else:
-        words = [_counted(scene.objects[0].name, scene.count)]
+        words = [several(scene.objects[0].name, COUNTS[scene.count - 1])]
     if scene.position:
         words.append(scene.position)
     if scene.backdrop:
         words.append(BACKDROP_WORDS[scene.backdrop])
     else:
         wall = [scene.visible_colour] if scene.visible_colour else []
-        if scene.pattern and scene.pattern != "gradient":
+        if scene.pattern == "plain":
+            wall.insert(0, "plain")
+        elif scene.pattern and scene.pattern != "gradient":
             wall.append(scene.pattern)
-        words.append(f"on {_with_article(' '.join([*wall, 'background']))}")
+        words.append(f"on {with_article(' '.join([*wall, 'background']))}")
     if scene.pattern == "gradient":
         words.append("with a gradient")
     if scene.weather:
@@ -254,74 +268,3 @@ def description_pool(sprites: Sprites) -> list[Description]:
     for attribute, name in PROPERTY_OF_ATTRIBUTE.items():
         pool += [Description(text, name) for text in texts[attribute].values()]
     return pool
-
-
-def _counted(name: str, count: int) -> str:
-    return _with_article(name) if count == 1 else f"{COUNTS[count - 1]} {_plural(name)}"
-
-
-def _with_article(name: str) -> str:
-    """Put "a" or "an" before a name, but not before plurals and names of stuff."""
-    if name in _WITHOUT_ARTICLE:
-        return name
-    vowel = name[0] in "aeiouAO" and not name.startswith(("uni", "one"))
-    return f"{'an' if vowel or name.startswith(('hour', 'X-ray')) else 'a'} {name}"
-
-
-def _plural(name: str) -> str:
-    """Put the noun of a name into the plural: "flag of Japan" becomes "flags of Japan"."""
-    noun, *rest = _JOINT.split(name, maxsplit=1)
-    first, space, last = noun.rpartition(" ")
-    if noun in _WITHOUT_ARTICLE:
-        plural = last
-    elif last in _IRREGULAR:
-        plural = _IRREGULAR[last]
-    elif last.endswith("y") and last[-2] not in "aeiou":
-        plural = f"{last[:-1]}ies"
-    elif last.endswith(("s", "x", "ch", "sh")):
-        plural = f"{last}es"
-    else:
-        plural = f"{last}s"
-    return "".join((first, space, plural, *rest))
-
-
-_JOINT = re.compile(r"( (?:of|with|in|on|at|behind|screaming|pointing) )")
-_IRREGULAR = {
-    "deer": "deer",
-    "moose": "moose",
-    "tomato": "tomatoes",
-    "volcano": "volcanoes",
-    "scarf": "scarves",
-    "sheep": "sheep",
-    "fish": "fish",
-    "pufferfish": "pufferfish",
-    "jellyfish": "jellyfish",
-    "squid": "squid",
-    "mouse": "mice",
-    "wolf": "wolves",
-    "leaf": "leaves",
-    "snowman": "snowmen",
-    "die": "dice",
-    "bison": "bison",
-    "foot": "feet",
-    "tooth": "teeth",
-    "woman": "women",
-    "superhero": "superheroes",
-    "goose": "geese",
-    "mosquito": "mosquitoes",
-    "mango": "mangoes",
-    "potato": "potatoes",
-    "sheaf": "sheaves",
-    "knife": "knives",
-    "aircraft": "aircraft",
-    "watercraft": "watercraft",
-}
-_WITHOUT_ARTICLE = frozenset(
-    "bacon,bread,broccoli,corn,jeans,socks,glasses,headphones,grapes,cherries,french fries,"
-    "popcorn,sushi,fire,baguette bread,pencil and paper,bowling ball and pins,green salad,"
-    "noodle soup,blueberries,pancakes,butter,salt,fondue,dango,fish cake with swirl,shaved ice,"
-    "chopsticks,fork and knife,fireworks,sparkles,theatre masks,maracas,books,money with wings,"
-    "skis,goggles,gloves,shorts,DNA,nesting dolls,coral,revolving hearts,heart hands,"
-    "clapping hands,folded hands,garlic,Santa Claus,bubble tea,crossed fingers,"
-    "thumbs up,thumbs down,luggage,candy".split(",")
-)

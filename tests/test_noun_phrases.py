@@ -1,0 +1,74 @@
+"""Titles name every object of the demo world, alone, counted and with a size, in plain English."""
+
+import re
+
+import pytest
+
+from clipheads.demo_world.noun_phrases import one, several, sized
+from clipheads.demo_world.sprites import default_sprites
+
+NAMES = [item.name for item in default_sprites().objects]
+JOINT = r" (?:of|with|in|on|at|behind|screaming|pointing|and|up|down) "
+SAME_IN_PLURAL = {"deer", "moose", "bison", "sheep", "fish", "pufferfish", "jellyfish", "squid"}
+OTHER_PLURALS = {"feet", "teeth", "mice", "geese", "women", "snowmen", "dice", "people"}
+
+
+def noun(phrase: str) -> str:
+    """Return the last word of what is counted: "pairs" of "three pairs of skis"."""
+    return re.split(JOINT, f"{phrase} ")[0].split()[-1]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_counted_is_in_the_plural(name: str) -> None:
+    phrase = several(name, "three")
+    assert re.fullmatch(r"three [^ ].*", phrase)
+    word = noun(phrase)
+    assert word.endswith("s") or word in SAME_IN_PLURAL | OTHER_PLURALS, phrase
+    assert not re.search(r"[gklmtdn]ses$", word), f"{phrase}: a plural of a plural"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_has_a_size_is_one(name: str) -> None:
+    phrase = sized(name, "large")
+    assert phrase.startswith("a large ")
+    word = noun(phrase)
+    assert not re.search(r"(?<![suio])s$", word) or name.startswith("thumbs "), phrase
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_alone_has_an_article_unless_it_is_many_or_stuff(name: str) -> None:
+    phrase = one(name)
+    if phrase == name:
+        unit = sized(name, "large").removeprefix("a large ")
+        assert unit != name or name in COUNTED_WITHOUT_ARTICLE, phrase
+    else:
+        assert phrase in (f"a {name}", f"an {name}")
+
+
+COUNTED_WITHOUT_ARTICLE = {
+    "fire", "green salad", "Santa Claus", "thumbs up", "thumbs down", "fish cake with swirl",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "alone", "three", "large"),
+    [
+        ("clinking beer mugs", "clinking beer mugs", "pairs of clinking beer mugs",
+         "pair of clinking beer mugs"),
+        ("salt", "salt", "shakers of salt", "shaker of salt"),
+        ("fork and knife", "fork and knife", "sets of fork and knife", "set of fork and knife"),
+        ("pencil and paper", "pencil and paper", "sets of pencil and paper",
+         "set of pencil and paper"),
+        ("skis", "skis", "pairs of skis", "pair of skis"),
+        ("money with wings", "money with wings", "wads of money with wings",
+         "wad of money with wings"),
+        ("cherries", "cherries", "cherries", "pair of cherries"),
+        ("bow and arrow", "a bow and arrow", "bows and arrows", "bow and arrow"),
+        ("owl", "an owl", "owls", "owl"),
+        ("flag of Japan", "a flag of Japan", "flags of Japan", "flag of Japan"),
+    ],
+)  # fmt: skip
+def test_phrases_that_need_care(name: str, alone: str, three: str, large: str) -> None:
+    assert one(name) == alone
+    assert several(name, "three") == f"three {three}"
+    assert sized(name, "large") == f"a large {large}"
