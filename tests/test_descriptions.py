@@ -12,6 +12,7 @@ from clipheads.descriptions import (
     pool_record,
     read_contrasts,
     read_descriptions,
+    read_words,
 )
 from clipheads.errors import AtlasError
 
@@ -77,6 +78,32 @@ def test_contrasts_are_pairs(tmp_path: Path) -> None:
     path.write_text("first,second\na cat,\n")
     with pytest.raises(AtlasError, match="'a cat' has no text to be compared with"):
         read_contrasts(path)
+
+
+def test_words_come_with_the_text_that_says_them(tmp_path: Path) -> None:
+    path = tmp_path / "words.csv"
+    path.write_text("word,text\ndog,a photo of a dog\n\nhot  dog,a snack\n")
+    assert read_words(path) == [("dog", "a photo of a dog"), ("hot dog", "a snack")]
+
+
+@pytest.mark.parametrize(
+    ("rows", "fault"),
+    [
+        ("dog,a dog", "at least two words"),
+        ("dog,\ncat,a cat", "line 2: 'dog' needs both a word and a text"),
+        (",a dog\ncat,a cat", "line 2: 'a dog' needs both a word and a text"),
+        ("dog,a dog\ncat,a cat\ndog,a dog again", "line 4: 'dog' stands there twice"),
+        ("dog,a dog\ncafé,a café", "line 3: 'café' cannot be printed: the font has no 'é'"),
+        ("dog,a dog\n犬,a dog", "the font has no '犬'"),
+    ],
+)
+def test_words_that_cannot_be_printed_or_compared_are_one_clear_line(
+    tmp_path: Path, rows: str, fault: str
+) -> None:
+    path = tmp_path / "words.csv"
+    path.write_text(f"word,text\n{rows}\n", encoding="utf-8")
+    with pytest.raises(AtlasError, match=fault):
+        read_words(path)
 
 
 def test_a_pool_is_known_by_its_texts_and_properties() -> None:

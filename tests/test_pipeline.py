@@ -32,6 +32,8 @@ from clipheads.labels import NamedHeads
 from clipheads.models import embed_texts, load_model
 from clipheads.pipeline import BuildReport, build_model, folder_name
 from clipheads.progress import Advance
+from clipheads.transform_pass import transformed_coordinates
+from clipheads.transforms import all_transforms
 
 STAGES = [
     "gallery",
@@ -42,6 +44,7 @@ STAGES = [
     "neighbours",
     "heat maps",
     "projections",
+    "profile",
     "search",
     "records",
 ]
@@ -115,6 +118,7 @@ def _build(inputs: Path, atlas: Path, **changes: Any) -> BuildReport:
         "descriptions": inputs / "pool.csv",
         "topics": inputs / "topics.csv",
         "contrasts": inputs / "contrasts.csv",
+        "profile": 3,
         "device": "cpu",
     } | changes
     return build_model(f"local-dir:{inputs / 'tiny'}", atlas=atlas, **arguments)
@@ -276,11 +280,69 @@ def test_an_interrupted_build_resumes_where_it_stopped(
     report = _build(inputs, atlas, batch_size=1, progress=images)
     again = images.totals[stage] - kept
     mapped = images.totals["heat maps"] if stage == "contributions" else 0
-    assert len(opened) == again + mapped
+    assert len(opened) == again + mapped + images.totals["profile"]
     assert images.done[stage] == images.totals[stage]
     before = STAGES[: STAGES.index(stage)]
     assert [report.stages[name] for name in before] == ["unchanged"] * len(before)
     assert _bytes(atlas) == _bytes(whole.folder.parent)
+
+
+def test_an_interrupted_profile_resumes_at_its_transform(
+    built: BuildReport, inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    atlas = tmp_path / "atlas"
+    shutil.copytree(built.folder.parent, atlas)
+    (atlas / "tiny/profile.json").unlink()
+    with pytest.raises(KeyboardInterrupt):
+        _build(inputs, atlas, batch_size=1, progress=Watched(stop=("profile", 11)))
+    passes: list[object] = []
+
+    def count(*arguments: Any, **options: Any) -> torch.Tensor:
+        passes.append(arguments[3])
+        return transformed_coordinates(*arguments, **options)
+
+    monkeypatch.setattr(pipeline, "transformed_coordinates", count)
+    progress = Watched()
+    report = _build(inputs, atlas, progress=progress)
+    # Three of the passes over three images were done, and the fourth was broken off.
+    assert len(passes) == 1 + len(all_transforms(["a", "b"])) - 3
+    assert progress.done["profile"] == progress.totals["profile"] == 3 * (len(passes) + 3)
+    assert _built_stages(report) == ["profile", "records"]
+    assert not list(report.folder.glob(".*"))
+
+
+def test_a_profile_is_part_of_the_records_only_if_it_is_wanted(
+    built: BuildReport, inputs: Path, tmp_path: Path
+) -> None:
+    names = [one.name for one in all_transforms(["a", "b"])]
+    profile = _model(built).profile
+    assert profile is not None
+    assert (profile.images, profile.words[0]) == (3, "dog")
+    assert [one.name for one in profile.transforms] == names
+    for head in _heads(built):
+        assert head.profile is not None
+        assert [one.transform for one in head.profile.effects] == names
+        assert all(one.low <= one.effect <= one.high for one in head.profile.effects)
+    means = [one.mean for one in profile.transforms]
+    effects = [head.profile.effects for head in _heads(built) if head.profile]
+    for place, mean in enumerate(means):
+        assert np.mean([one[place].effect for one in effects]) == pytest.approx(mean, abs=1e-5)
+
+    atlas = tmp_path / "atlas"
+    shutil.copytree(built.folder.parent, atlas)
+    report = _build(inputs, atlas, profile=0)
+    assert _built_stages(report) == ["records"]
+    assert _model(report).profile is None
+    assert {head.profile for head in _heads(report)} == {None}
+    report = _build(inputs, atlas)
+    assert _built_stages(report) == ["records"]
+    assert _bytes(atlas) == _bytes(built.folder.parent)
+
+    words = tmp_path / "words.csv"
+    words.write_text("word,text\nsun,a photo of the sun\nmoon,a photo of the moon\n")
+    report = _build(inputs, atlas, words=words)
+    assert _built_stages(report) == ["profile", "records"]
+    assert (_model(report).profile or profile).words == ["sun", "moon"]
 
 
 def test_only_what_depends_on_a_changed_input_is_built_again(

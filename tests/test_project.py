@@ -59,6 +59,7 @@ def test_the_wheel_carries_packages_templates_and_data(tmp_path: Path) -> None:
         "clipheads/data/demo/demo-clip/open_clip_model.safetensors",
         "clipheads/data/descriptions/general.csv",
         "clipheads/data/topics.csv",
+        "clipheads/data/words.csv",
         "headatlas/pages.py",
         "headatlas/templates/page.html",
         "headatlas/templates/static/atlas.css",

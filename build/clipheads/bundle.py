@@ -24,6 +24,7 @@ What later stages of a build read, and pages do not:
     data/atlas/<model>/descriptions.safetensors "embeddings" [texts of the pool, D]
     data/atlas/<model>/topics.safetensors    "embeddings" [texts of topics and contrasts, D]
     data/atlas/<model>/textspan.json         for each head its picks: index in the pool, share
+    data/atlas/<model>/profile.json          ProfileRecord; absent if it was built without
 
 The second axis named `heads` follows the order of `ModelRecord.heads`; the axis `images`
 follows the order of the gallery manifest. This module imports neither torch nor open_clip.
@@ -211,6 +212,25 @@ class ContrastRecord(Record):
     maps: list[HeatMap]
 
 
+class TransformRecord(Record):
+    """A change to pictures, and how far it moves the heads of a model."""
+
+    name: str
+    title: str = Field(description="What is done, as in: removing colour")
+    group: str = Field(description="What it changes: colour, light, detail, layout, words")
+    mean: float = Field(description="Mean over the heads of E‖Δy‖² / (2 Var y)")
+
+
+class ModelProfile(Record):
+    """What moves the heads of a model, over all of them."""
+
+    images: int = Field(description="Size of the sample, evenly spread over the gallery")
+    words: list[str] = Field(description="The printed words; images take turns")
+    transforms: list[TransformRecord]
+    stands_out: float = Field(description="A head stands out whose ratio_low lies above this")
+    reads: float = Field(description="A head reads whose beyond_low lies above this")
+
+
 class ModelRecord(Record):
     """`<model>/model.json`."""
 
@@ -235,6 +255,7 @@ class ModelRecord(Record):
     )
     properties: list[PropertyRecord]
     contrasts: list[ContrastRecord]
+    profile: ModelProfile | None = Field(None, description="None if built with --profile none")
     version: str = Field(description="Version of clip-head-atlas that built it")
 
 
@@ -280,6 +301,47 @@ class Label(Record):
     reason: str = Field(description="Why this label, or why none")
 
 
+class TransformEffect(Record):
+    """How far a transform moves a head; intervals hold 95% of bootstrap samples of images."""
+
+    transform: str
+    effect: float = Field(description="E‖Δy‖² / (2 Var y): 0 nothing, 1 like another picture")
+    low: float
+    high: float
+    ratio: float = Field(description="effect divided by its mean over the heads")
+    ratio_low: float
+    ratio_high: float
+    stands_out: bool = Field(description="Moved clearly more than the mean head")
+
+
+class WordReading(Record):
+    """How far a printed word moves a head's contribution towards the word's own text."""
+
+    towards: float = Field(description="Mean of <Δc, text of the word>")
+    deviations: float = Field(description="The same in standard deviations of <c, text>")
+    beyond: float = Field(
+        description="By how many of them further than towards the texts of the other words"
+    )
+    beyond_low: float
+    beyond_high: float
+    reads: bool = Field(description="Clearly follows the word")
+
+
+class HeadProfile(Record):
+    """What moves a head, by transforms of the pictures."""
+
+    effects: list[TransformEffect] = Field(description="In the order of ModelProfile.transforms")
+    reading: WordReading
+
+
+class ProfileRecord(Record):
+    """`<model>/profile.json`."""
+
+    format: Literal[1] = 1
+    model: ModelProfile
+    heads: dict[str, HeadProfile]
+
+
 class HeadRecord(Record):
     """`<model>/heads/L11.H7.json`."""
 
@@ -295,6 +357,7 @@ class HeadRecord(Record):
     strongest: list[Strength]
     image_neighbours: list[ImageNeighbours]
     topics: list[TopicMaps]
+    profile: HeadProfile | None = Field(None, description="None if built with --profile none")
 
 
 class HeadStrength(Record):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from clipheads.bundle import DescriptionPool
 from clipheads.errors import AtlasError
+from clipheads.lettering import unprintable
 from clipheads.record_files import read_table, read_text
 from clipheads.stages import stage_key
 
@@ -64,6 +65,36 @@ def read_contrasts(path: Path) -> list[tuple[str, str]]:
         if not first or not second:
             raise AtlasError(f"{path}: {first or second!r} has no text to be compared with")
     return pairs
+
+
+def read_words(path: Path) -> list[tuple[str, str]]:
+    """Read the words that are printed on pictures from a `.csv` (`word`, `text`).
+
+    The text says what the word means, such as `a photo of a dog` for `dog`.
+
+    Raises:
+        AtlasError: if the file cannot be read, a row lacks one of them, a word cannot be printed
+            or stands there twice, or there are fewer than two words.
+    """
+    words: dict[str, str] = {}
+    for line, fields in read_table(path, ("word", "text")):
+        word, text = _squeeze(fields["word"]), _squeeze(fields["text"])
+        if not word and not text:
+            continue
+        if not word or not text:
+            raise AtlasError(f"{path}, line {line}: {word or text!r} needs both a word and a text")
+        if word in words:
+            raise AtlasError(f"{path}, line {line}: {word!r} stands there twice")
+        missing = unprintable(word)
+        if missing:
+            raise AtlasError(
+                f"{path}, line {line}: {word!r} cannot be printed: the font has no {missing!r};"
+                " it has English letters, digits and punctuation"
+            )
+        words[word] = text
+    if len(words) < 2:
+        raise AtlasError(f"{path}: at least two words are needed, to set one against the others")
+    return list(words.items())
 
 
 def pool_record(name: str, descriptions: Sequence[Description]) -> DescriptionPool:

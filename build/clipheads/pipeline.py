@@ -2,6 +2,7 @@
 
     gallery ─► contributions ─┬─► projections
                               ├─► neighbours ───────────────┐
+               words ─────────┼─► profile ──────────────────┤
                descriptions ──┴─► TEXTSPAN ─┬─► heat maps ──┼─► records
                topics ──────────────────────┤               │
                                             └─► labeller ───┴─► search ◄── encoders
@@ -33,6 +34,7 @@ from clipheads.bundle import (
     GalleryManifest,
     ModelRecord,
     Precision,
+    ProfileRecord,
     PropertyRecord,
     Record,
     SkippedImage,
@@ -41,7 +43,13 @@ from clipheads.bundle import (
 from clipheads.covariance import TermMoments, split_terms
 from clipheads.data_files import data_file
 from clipheads.decomposition import head_basis, precision_error
-from clipheads.descriptions import Description, pool_record, read_contrasts, read_descriptions
+from clipheads.descriptions import (
+    Description,
+    pool_record,
+    read_contrasts,
+    read_descriptions,
+    read_words,
+)
 from clipheads.errors import AtlasError, ModelError
 from clipheads.export import export_projections, save_tensors
 from clipheads.export_encoders import (
@@ -74,6 +82,7 @@ from clipheads.gallery_pass import (
 from clipheads.labels import NamedHeads, NameHeads, name_heads
 from clipheads.models import ClipModel, embed_texts, load_model
 from clipheads.neighbours import image_neighbours
+from clipheads.profile import measure_effects, measure_reading
 from clipheads.progress import Progress, Silent
 from clipheads.records import (
     NEIGHBOURS,
@@ -83,6 +92,7 @@ from clipheads.records import (
     head_record,
     head_summary,
     images_record,
+    profile_record,
     property_records,
     scores_of,
 )
@@ -97,12 +107,17 @@ from clipheads.stages import (
     stage_key,
 )
 from clipheads.text_span import Pick, textspan
+from clipheads.transform_pass import transformed_coordinates
+from clipheads.transforms import PRINTED, all_transforms, word_of
+from clipheads.transforms import VERSION as TRANSFORMS_VERSION
 
 PICKS = 10
 LAST_LAYERS = 4
 SHARD_IMAGES = 256
 SHARD_TEXTS = 512
 SHARD_MAPPED_IMAGES = 64
+PROFILED_IMAGES = 256
+"""Of so many images, evenly spread over the gallery, the profile is made."""
 PRECISION_IMAGES = 32
 """On so many images the error of a lower precision is measured."""
 FIDELITY_IMAGES = 64
@@ -117,6 +132,7 @@ VERSIONS = {
     "topics": 1,
     "textspan": 1,
     "neighbours": 1,
+    "profile": 1,
     "heat maps": 1,
     "projections": 2,
     "text encoder": 1,
@@ -154,6 +170,8 @@ def build_model(
     descriptions: Path | None = None,
     topics: Path | None = None,
     contrasts: Path | None = None,
+    profile: int = PROFILED_IMAGES,
+    words: Path | None = None,
     name_heads: NameHeads = name_heads,
     batch_size: int = 32,
     export_text_encoder: bool = False,
@@ -173,6 +191,8 @@ def build_model(
         descriptions: pool of texts for TEXTSPAN; ours if None.
         topics: texts of the heat maps that every head gets; ours if None.
         contrasts: pairs of texts to be set against each other; ours if None.
+        profile: images whose transforms show what moves a head; 0 leaves the profile out.
+        words: words that are printed on them for it, with the texts that say them; ours if None.
         name_heads: the labeller; the embedded one by default.
         batch_size: images to hold on the device at once.
         export_text_encoder: whether the search page can be asked any text.
@@ -188,6 +208,7 @@ def build_model(
     pool = read_descriptions(pool_file, progress.note)
     topic_texts = read_descriptions(topics or data_file("topics.csv"), progress.note)
     contrast_texts = read_contrasts(contrasts or data_file("contrasts.csv"))
+    printed = read_words(words or data_file("words.csv"))
     ensure_writable(atlas)
     model = load_model(name, checkpoint=checkpoint, device=device, precision=precision)
     ensure_exportable(model, text=export_text_encoder, image=export_image_encoder)
@@ -214,6 +235,8 @@ def build_model(
         pool=pool,
         topics=topic_texts,
         contrasts=contrast_texts,
+        profiled=_spread(len(manifest.images), profile),
+        words=printed,
         name_heads=name_heads,
         batch_size=batch_size,
         encoders={"text": export_text_encoder, "image": export_image_encoder},
@@ -294,6 +317,10 @@ class _Build:
     pool: list[Description]
     topics: list[Description]
     contrasts: list[tuple[str, str]]
+    profiled: list[int]
+    """Places of the images of the profile; empty if none is wanted."""
+    words: list[tuple[str, str]]
+    """Words that are printed on them, and their texts."""
     name_heads: NameHeads
     batch_size: int
     encoders: dict[Encoder, bool]
@@ -311,6 +338,7 @@ class _Build:
         queries = self._key("topics", fingerprint, self.queried)
         picks = self._key("textspan", contributions, descriptions, PICKS)
         neighbours = self._key("neighbours", contributions, NEIGHBOURS)
+        profile = self._key("profile", contributions, TRANSFORMS_VERSION, self.profiled, self.words)
         maps = self._key("heat maps", picks, queries, topics, self.contrasts)
         projections = self._key("projections", contributions, descriptions)
         encoders = {
@@ -328,6 +356,8 @@ class _Build:
             "heat maps": self._stage("heat maps", maps, ["heatmaps.safetensors"]),
             "projections": self._stage("projections", projections, ["projections.onnx"]),
         }
+        if self.profiled:
+            outcomes["profile"] = self._stage("profile", profile, ["profile.json"])
         for encoder, wanted in self.encoders.items():
             if wanted:
                 stage, output = f"{encoder} encoder", f"{FOLDER}/{encoder_file(encoder)}"
@@ -347,7 +377,7 @@ class _Build:
         outcomes["search"] = self._stage("search", search, search_outputs(self.folder))
         records = self._key(
             "records",
-            [picks, neighbours, maps],
+            [picks, neighbours, maps, *([profile] if self.profiled else [])],
             self.manifest.sha256,
             pool_record(self.pool_name, self.pool).model_dump(),
             named.labeller.model_dump(),
@@ -371,6 +401,7 @@ class _Build:
             "topics": lambda: self._texts("topics", self.queried, key),
             "textspan": self._textspan,
             "neighbours": self._neighbours,
+            "profile": lambda: self._profile(key),
             "heat maps": lambda: self._heat_maps(key),
             "projections": self._projections,
             "text encoder": self._text_encoder,
@@ -522,6 +553,58 @@ class _Build:
         with self._output("neighbours.safetensors") as path:
             save_tensors(path, {"images": places, "scores": cosines})
 
+    def _profile(self, key: str) -> None:
+        files = [self.files[place].path for place in self.profiled]
+        words = [word for word, _ in self.words]
+        transforms = all_transforms(words)
+        passes = [None, *(one.apply for one in transforms)]
+        # Another release of torch may find another basis, to which kept shards do not belong.
+        shards = stage_key(key, torch.__version__)
+        with self.progress.stage("profile", len(passes) * len(files), "images") as advance:
+            made: set[int] = set()
+
+            def make(index: int, path: Path) -> None:
+                coordinates = transformed_coordinates(
+                    self.model,
+                    files,
+                    self.heads,
+                    passes[index],
+                    batch_size=self.batch_size,
+                    advance=advance,
+                )
+                save_tensors(path, {"coordinates": coordinates})
+                made.add(index)
+
+            paths = []
+            for index, path in resume_shards(self.folder, "profile", shards, len(passes), make):
+                if index not in made:
+                    advance(len(files))
+                paths.append(path)
+            before, *after = paths
+
+            def read(path: Path) -> Tensor:
+                coordinates: Tensor = load_file(path)["coordinates"]
+                return coordinates
+
+            texts = embed_texts(self.model, [text for _, text in self.words])
+            printed = after[[one.name for one in transforms].index(PRINTED)]
+            record = profile_record(
+                measure_effects(read(before), map(read, after)),
+                measure_reading(
+                    read(before),
+                    read(printed),
+                    torch.einsum("wd,hdr->whr", texts, self._basis()),
+                    [word_of(words, seed) for seed in range(len(files))],
+                ),
+                heads=self.heads,
+                transforms=transforms,
+                words=words,
+                images=len(files),
+            )
+        with self._output("profile.json") as path:
+            _write_record(path, record)
+        remove_shards(self.folder, "profile")
+
     def _heat_maps(self, key: str) -> None:
         topics = list(self.findings.topic_requests)
         contrasts = [request for group in self.findings.contrast_requests for request in group]
@@ -628,6 +711,7 @@ class _Build:
         shape = architecture.layers, architecture.heads
         _, mean_shares, _ = split_terms(terms.mean_share, *shape)
         _, variance_shares, _ = split_terms(terms.variance_share, *shape)
+        profile = self._read_profile() if self.profiled else None
         heads = []
         with (
             self.progress.stage("records", len(self.heads), "heads") as advance,
@@ -641,6 +725,7 @@ class _Build:
                     self.named,
                     mean_share=float(mean_shares[head]),
                     variance_share=float(variance_shares[head]),
+                    profile=profile.heads[head_id(*head)] if profile else None,
                 )
                 _write_record(path / f"{record.id}.json", record)
                 heads.append(record)
@@ -664,11 +749,15 @@ class _Build:
             precision_error=float(tensors["precision_error"]),
             properties=self.properties,
             contrasts=contrast_records(self.findings),
+            profile=profile.model if profile else None,
             version=version("clip-head-atlas"),
         )
         # Last, because a bundle without it counts as unfinished.
         with self._output("model.json") as path:
             _write_record(path, model)
+
+    def _read_profile(self) -> ProfileRecord:
+        return ProfileRecord.model_validate_json((self.folder / "profile.json").read_bytes())
 
     def _coordinates(self) -> Tensor:
         return self._load("coordinates.safetensors", "coordinates")

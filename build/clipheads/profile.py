@@ -8,7 +8,7 @@ than they differ among themselves. For coordinates in an orthonormal basis it is
 contributions. Its form is Jansen's estimator of Sobol's total-effect index (Jansen, 1999).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,9 @@ PERCENTILES = (2.5, 97.5)
 
 STANDS_OUT = 2.0
 """A head stands out if the interval of its effect over the heads' mean lies above this."""
+
+READS = 0.5
+"""A head reads if the interval of `Reading.beyond` lies above so many standard deviations."""
 
 SMALLEST_VARIANCE = 1e-12
 """Below this a contribution is constant up to the rounding of float32, and nothing moves it."""
@@ -61,13 +64,18 @@ class Reading:
     """By how many of them it moves further towards that text than, on average, towards those of
     the other words, which the image does not bear: 0 for a head that does not read."""
 
+    @property
+    def reads(self) -> Tensor:
+        """Where a head clearly follows the word, [heads]."""
+        return self.beyond.low > READS
 
-def measure_effects(before: Tensor, after: Tensor) -> Effects:
+
+def measure_effects(before: Tensor, after: Iterable[Tensor]) -> Effects:
     """Measure the total effect of each transform on each head, with intervals.
 
     Args:
         before: coordinates of the pictures as they are, [N, heads, r].
-        after: coordinates of the transformed pictures, [transforms, N, heads, r].
+        after: for each transform the coordinates of the transformed pictures, [N, heads, r].
     """
     y = before.double()
     y = y - y.mean(dim=0)

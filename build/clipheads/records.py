@@ -13,6 +13,7 @@ from torch import Tensor
 from clipheads.bundle import (
     ContrastRecord,
     DescriptionRecord,
+    HeadProfile,
     HeadRecord,
     HeadStrength,
     HeadSummary,
@@ -20,20 +21,27 @@ from clipheads.bundle import (
     ImageNeighbours,
     ImagesRecord,
     Label,
+    ModelProfile,
     Neighbour,
+    ProfileRecord,
     PropertyQuery,
     PropertyRecord,
     Scores,
     Strength,
     TopicMaps,
+    TransformEffect,
+    TransformRecord,
+    WordReading,
 )
 from clipheads.descriptions import Description, fold_label
 from clipheads.labels import NamedHeads
 from clipheads.neighbours import nearest, property_vectors, text_neighbours, top_k
+from clipheads.profile import READS, STANDS_OUT, Effects, Reading
 from clipheads.scores import association, entanglement
 from clipheads.segmentation import ContrastRequest, TopicRequest
 from clipheads.slugs import unique_slugs
 from clipheads.text_span import Pick
+from clipheads.transforms import NamedTransform
 
 NEIGHBOURS = 8
 DESCRIPTION_MAPS = 3
@@ -174,6 +182,7 @@ def head_record(
     *,
     mean_share: float,
     variance_share: float,
+    profile: HeadProfile | None = None,
 ) -> HeadRecord:
     """Make the record of one head, with what its page shows."""
     layer, head = findings.heads[place]
@@ -226,6 +235,60 @@ def head_record(
             )
             for topic, requests in zip(findings.topics, findings.head_topics(place), strict=True)
         ],
+        profile=profile,
+    )
+
+
+def profile_record(
+    effects: Effects,
+    reading: Reading,
+    *,
+    heads: Sequence[tuple[int, int]],
+    transforms: Sequence[NamedTransform],
+    words: Sequence[str],
+    images: int,
+) -> ProfileRecord:
+    """Make the record of what moves each of `heads`, measured over `images` images."""
+    means = effects.effect.value.mean(dim=0).tolist()
+    return ProfileRecord(
+        model=ModelProfile(
+            images=images,
+            words=list(words),
+            transforms=[
+                TransformRecord(
+                    name=one.name, title=one.title, group=one.group, mean=_rounded(mean)
+                )
+                for one, mean in zip(transforms, means, strict=True)
+            ],
+            stands_out=STANDS_OUT,
+            reads=READS,
+        ),
+        heads={
+            head_id(*head): HeadProfile(
+                effects=[
+                    TransformEffect(
+                        transform=one.name,
+                        effect=_rounded(float(effects.effect.value[place, at])),
+                        low=_rounded(float(effects.effect.low[place, at])),
+                        high=_rounded(float(effects.effect.high[place, at])),
+                        ratio=_rounded(float(effects.ratio.value[place, at])),
+                        ratio_low=_rounded(float(effects.ratio.low[place, at])),
+                        ratio_high=_rounded(float(effects.ratio.high[place, at])),
+                        stands_out=bool(effects.stands_out[place, at]),
+                    )
+                    for at, one in enumerate(transforms)
+                ],
+                reading=WordReading(
+                    towards=_rounded(float(reading.towards[place])),
+                    deviations=_rounded(float(reading.deviations[place])),
+                    beyond=_rounded(float(reading.beyond.value[place])),
+                    beyond_low=_rounded(float(reading.beyond.low[place])),
+                    beyond_high=_rounded(float(reading.beyond.high[place])),
+                    reads=bool(reading.reads[place]),
+                ),
+            )
+            for place, head in enumerate(heads)
+        },
     )
 
 

@@ -13,13 +13,13 @@ True
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 from torch.nn.functional import conv2d, interpolate, pad
+
+from clipheads.lettering import ink
 
 VERSION = 1
 """Raised when a transform would change the same picture in another way."""
@@ -39,7 +39,12 @@ SHIFT = 1 / 4
 DIM = 0.5
 
 CARD = (0.64, 0.86)
-"""Top and bottom of the white card, as fractions of the side; a word fills it."""
+"""Top and bottom of the white card, as fractions of the side."""
+MARGIN = 0.1
+"""Of the card's height, around the word."""
+
+PRINTED = "word"
+"""Name of the transform that prints words."""
 
 Transform = Callable[[Tensor, int], Tensor]
 """A picture [3, S, S] with values from 0 to 1, and a seed, to a picture of the same kind."""
@@ -161,7 +166,7 @@ def shift(picture: Tensor, seed: int) -> Tensor:
 
 def white_card(picture: Tensor, seed: int) -> Tensor:  # noqa: ARG001
     """Lay a white card over the lower part: what a printed word hides, without the word."""
-    top, bottom = (round(part * picture.shape[-2]) for part in CARD)
+    top, bottom = _card(picture)
     result = picture.clone()
     result[:, top:bottom] = 1
     return result
@@ -171,8 +176,13 @@ def print_word(word: str) -> Transform:
     """Return the transform that prints `word` in black on the card of `white_card`."""
 
     def apply(picture: Tensor, seed: int) -> Tensor:
-        carded = white_card(picture, seed)
-        return carded * (1 - _ink(word, picture.shape[-1]))
+        top, bottom = _card(picture)
+        side = picture.shape[-1]
+        result = white_card(picture, seed)
+        # A word that touched the rim of its card would be hard to read.
+        drawn = torch.from_numpy(ink(word, side, bottom - top, margin=MARGIN))
+        result[:, top:bottom] -= drawn
+        return result
 
     return apply
 
@@ -202,28 +212,17 @@ def all_transforms(words: Sequence[str]) -> list[NamedTransform]:
         NamedTransform("mirror", "mirroring", "layout", mirror),
         NamedTransform("upside-down", "turning upside down", "layout", upside_down),
         NamedTransform("card", "a blank card", "words", white_card),
-        NamedTransform("word", "a printed word", "words", print_words),
+        NamedTransform(PRINTED, "a printed word", "words", print_words),
     ]
+
+
+def _card(picture: Tensor) -> tuple[int, int]:
+    """Return the first row of the card and the row below it."""
+    top, bottom = (round(part * picture.shape[-2]) for part in CARD)
+    return top, bottom
 
 
 def _luma(picture: Tensor) -> Tensor:
     """Return the brightness Y, [1, H, W]."""
     weights = torch.tensor(LUMA, dtype=picture.dtype).view(3, 1, 1)
     return (weights * picture).sum(dim=0, keepdim=True)
-
-
-@lru_cache(maxsize=64)
-def _ink(word: str, side: int) -> Tensor:
-    """Draw `word` as large as the card allows, [side, side]; 1 is ink."""
-    top, bottom = (round(part * side) for part in CARD)
-    room_across, room_down = 0.92 * side, 0.8 * (bottom - top)
-    # Drawn large first: the size that fits follows from the proportions.
-    left, upper, right, lower = ImageFont.load_default(100).getbbox(word)
-    font = ImageFont.load_default(
-        100 * min(room_across / (right - left), room_down / (lower - upper))
-    )
-    left, upper, right, lower = font.getbbox(word)
-    corner = (side - left - right) / 2, (top + bottom - upper - lower) / 2
-    canvas = Image.new("L", (side, side), 0)
-    ImageDraw.Draw(canvas).text(corner, word, fill=255, font=font)
-    return torch.from_numpy(np.asarray(canvas, dtype=np.float32) / 255)

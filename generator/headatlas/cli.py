@@ -102,6 +102,19 @@ def _examples(*commands: str) -> str:
     return "\n".join(["\b", title, *(f"  {command}" for command in commands)])
 
 
+DEMO_PROFILED = 96
+"""Images of the demo's profile: enough for every head that stands out at 256, in less time."""
+
+
+def images_to_profile(value: str) -> int:
+    """Read `none` as 0, and a number of images as itself."""
+    if value == "none":
+        return 0
+    if value.isascii() and value.isdecimal() and int(value) >= 2:
+        return int(value)
+    raise typer.BadParameter(f"{value!r} is neither none nor a number of images from 2 on")
+
+
 AtlasOption = Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of the bundles.")]
 SiteOption = Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Folder of the site.")]
 DeviceOption = Annotated[
@@ -184,6 +197,8 @@ def demo(
         descriptions=data_file("demo", "descriptions.csv"),
         topics=data_file("demo", "topics.csv"),
         contrasts=data_file("demo", "contrasts.csv"),
+        profile=DEMO_PROFILED,
+        words=data_file("demo", "words.csv"),
         name_heads=partial(name_heads_by_neighbours, pool=data_file("demo", "descriptions.csv")),
         export_text_encoder=True,
         export_image_encoder=True,
@@ -246,6 +261,18 @@ def build(
     contrasts: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Own pairs of texts: .csv (first,second).")
     ] = None,
+    profile: Annotated[
+        int,
+        typer.Option(
+            parser=images_to_profile,
+            metavar="[none|N]",
+            help="Images whose changes show what moves a head; 14 passes over them.",
+        ),
+    ] = "256",  # type: ignore[assignment]  # as on a command line: it is parsed
+    words: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Own words to print for the profile: .csv (word,text)."),
+    ] = None,
     batch_size: Annotated[
         int, typer.Option(min=1, metavar="N", help="Images on the device at once.")
     ] = 32,
@@ -291,6 +318,8 @@ def build(
             descriptions=descriptions,
             topics=topics,
             contrasts=contrasts,
+            profile=profile,
+            words=words,
             batch_size=batch_size,
             name_heads=name_heads,
             export_text_encoder=export_text_encoder,
