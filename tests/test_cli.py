@@ -200,6 +200,31 @@ def test_the_truth_of_an_atlas_that_is_not_there_is_one_line(tmp_path: Path) -> 
     assert_one_line(result, "nowhere", "head-atlas demo")
 
 
+@pytest.mark.parametrize(("value", "images"), [("none", 0), ("2", 2), ("256", 256)])
+def test_the_profile_is_a_number_of_images_or_none(
+    monkeypatch: pytest.MonkeyPatch, photos: Path, value: str, images: int
+) -> None:
+    given: list[object] = []
+    monkeypatch.setattr(cli, "_build_model", lambda _name, **options: given.append(options))
+    arguments = ["build", "--model", "any", "--gallery", str(photos)]
+
+    for options in ([], ["--profile", value]):
+        result = CliRunner().invoke(cli.app, [*arguments, *options])
+        assert result.exit_code == 0, result.output
+
+    assert [options["profile"] for options in given] == [256, images]  # type: ignore[index]
+
+
+@pytest.mark.parametrize("value", ["0", "1", "-3", "all", "12.5", "²"])
+def test_another_profile_is_refused(photos: Path, value: str) -> None:
+    result = CliRunner().invoke(
+        cli.app, ["build", "--model", "any", "--gallery", str(photos), "--profile", value]
+    )
+
+    assert result.exit_code == 2
+    assert "neither none nor a number" in " ".join(result.output.replace("│", " ").split())
+
+
 def test_paper_builds_the_six_models_in_turn(monkeypatch: pytest.MonkeyPatch, photos: Path) -> None:
     built: list[str] = []
     monkeypatch.setattr(cli, "_build_model", lambda name, **_options: built.append(name))

@@ -47,6 +47,7 @@ def bundle(few: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
         descriptions=pool,
         topics=data_file("demo", "topics.csv"),
         contrasts=data_file("demo", "contrasts.csv"),
+        profile=0,
         name_heads=partial(name_heads_by_neighbours, pool=pool),
     )
     return built.folder
