@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import mimetypes
 import re
 
 import pytest
@@ -69,6 +70,29 @@ def test_all_that_the_page_names_is_there_and_named_by_its_content(atlas):
     for path in modules - {"search/sw.js"}:
         for imported in re.findall(r'"\./([\w-]+\.js)"', search.files[path].decode()):
             assert f"search/{imported}" in modules
+
+
+def test_nothing_on_the_site_needs_a_type_that_servers_do_not_know(atlas, tmp_path, monkeypatch):
+    monkeypatch.setattr("headatlas.search.fetch_runtime", lambda: HERE)
+    generate_site(atlas, tmp_path / "site")
+    files = [path for path in (tmp_path / "site").rglob("*") if path.is_file()]
+    assert [path.name for path in files if path.suffix in (".mjs", ".wasm")] == []
+    # Browsers insist on the type of scripts and styles; all else is read as bytes.
+    known = mimetypes.MimeTypes(filenames=())
+    insists = {".js": ("text/javascript", "application/javascript"), ".css": ("text/css",)}
+    for suffix, types in insists.items():
+        found = [path for path in files if path.suffix == suffix]
+        assert found
+        assert all(known.guess_type(path.name)[0] in types for path in found)
+
+
+def test_the_script_of_the_runtime_is_the_pinned_one_and_its_webassembly_is_packed(atlas):
+    search = _page(atlas)
+    runtime = search.page.content.site["runtime"]
+    script, wasm = (search.files[runtime[key]["path"].removeprefix("../")] for key in runtime)
+    assert script == HERE.files[SCRIPT]
+    assert gzip.decompress(wasm) == HERE.files[WASM]
+    assert search.files[f"assets/ort-{VERSION}/LICENSE"]
 
 
 def test_without_an_export_there_is_no_page_and_no_link_to_one(tmp_path):
