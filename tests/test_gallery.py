@@ -1,7 +1,9 @@
 """A folder of images in any form becomes a gallery; what cannot be read is named."""
 
+import hashlib
 import json
 import struct
+import time
 import zlib
 from pathlib import Path
 
@@ -9,10 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from clipheads import gallery
 from clipheads.bundle import GalleryManifest
 from clipheads.errors import GalleryError
-from clipheads.gallery import in_order, open_image, write_gallery
-from clipheads.gallery_files import list_gallery, readable
+from clipheads.gallery import in_order, open_image, room_for, write_gallery
+from clipheads.gallery_files import GalleryFile, list_gallery, readable
 
 RED = (200, 30, 40)
 
@@ -251,3 +254,59 @@ def test_threads_keep_the_order_and_run_few_ahead() -> None:
 
 def test_file_names_become_titles() -> None:
     assert readable("red_fox--in  snow") == "Red fox in snow"
+
+
+def test_threads_wait_rather_than_hold_many_large_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(8):
+        Image.new("RGB", (100, 100)).save(tmp_path / f"{number}.png")
+    files, _ = list_gallery(tmp_path)
+    monkeypatch.setattr(gallery, "_room", gallery._Room(25_000))
+    held: list[int] = []
+    most: list[int] = []
+
+    def hold(file: GalleryFile) -> None:
+        with room_for(file.path):
+            held.append(1)
+            time.sleep(0.01)
+            most.append(len(held))
+            held.pop()
+
+    assert len(list(in_order(hold, files))) == 8
+    assert max(most) <= 2
+
+
+def test_an_image_larger_than_all_room_is_read_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gallery, "PIXELS_AT_ONCE", 100)
+    monkeypatch.setattr(gallery, "_room", gallery._Room(100))
+    Image.new("RGB", (100, 100)).save(tmp_path / "a.png")
+    with room_for(tmp_path / "a.png"):
+        assert open_image(tmp_path / "a.png").size == (100, 100)
+    with room_for(tmp_path / "gone.png"):
+        pass
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "I;16", "I", "F", "L", "RGB"])
+def test_bands_of_rows_change_no_pixel(
+    tmp_path: Path, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(1)
+    if mode in ("I;16", "I", "F"):
+        kind = {"I;16": np.uint16, "I": np.int32, "F": np.float32}[mode]
+        image = Image.fromarray(rng.integers(0, 50_000, (30, 20)).astype(kind))
+    else:
+        pixels = rng.integers(0, 255, (30, 20, 4), dtype=np.uint8)
+        image = Image.fromarray(pixels).convert(mode)
+    path = tmp_path / "a.tif"
+    image.save(path)
+    whole = open_image(path)
+    digest = gallery._hash(whole)
+    monkeypatch.setattr(gallery, "BAND_PIXELS", 60)
+
+    banded = open_image(path)
+
+    assert np.array_equal(np.asarray(banded), np.asarray(whole))
+    assert gallery._hash(banded) == digest == hashlib.sha256(whole.tobytes()).hexdigest()

@@ -8,8 +8,10 @@ import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
+from threading import Condition
 from typing import TypeVar
 
 import numpy as np
@@ -23,6 +25,12 @@ LONG_SIDE = 512
 QUALITY = 82
 MAX_PIXELS = 80_000_000
 """More is refused: a file of a few kilobytes can unpack to gigabytes."""
+
+PIXELS_AT_ONCE = MAX_PIXELS
+"""Threads wait rather than hold more decoded pixels than this."""
+
+BAND_PIXELS = 4_000_000
+"""Images are converted in bands of rows, because a conversion holds them several times over."""
 
 THREADS = min(8, os.cpu_count() or 1)
 
@@ -51,12 +59,13 @@ def write_gallery(
     digest = hashlib.sha256()
 
     def show(file: GalleryFile) -> tuple[GalleryImage, str] | SkippedImage:
-        try:
-            image = open_image(file.path)
-        except GalleryError as error:
-            return SkippedImage(file=file.file, reason=str(error))
-        pixels = hashlib.sha256(image.tobytes()).hexdigest()
-        width, height = _write_webp(image, folder / f"{file.id}.webp")
+        with room_for(file.path):
+            try:
+                image = open_image(file.path)
+            except GalleryError as error:
+                return SkippedImage(file=file.file, reason=str(error))
+            pixels = _hash(image)
+            width, height = _write_webp(image, folder / f"{file.id}.webp")
         record = GalleryImage(
             id=file.id,
             title=file.title,
@@ -114,7 +123,8 @@ def open_image(path: ImageFile) -> Image.Image:
             if file.format == "EPS":
                 raise GalleryError("an EPS drawing, which is a program and is not run")
             file.load()
-            return _to_rgb(ImageOps.exif_transpose(file))
+            ImageOps.exif_transpose(file, in_place=True)
+            return _to_rgb(file)
     except GalleryError:
         raise
     except UnidentifiedImageError as error:
@@ -130,6 +140,45 @@ def open_image(path: ImageFile) -> Image.Image:
     except Exception as error:
         reason = " ".join(str(error).replace(str(path), Path(str(path)).name).split())
         raise GalleryError(f"damaged: {reason or type(error).__name__}") from error
+
+
+@contextmanager
+def room_for(path: ImageFile) -> Iterator[None]:
+    """Wait until this thread may hold the pixels of an image, and count them as held until the end.
+
+    What is no image needs no room.
+    """
+    try:
+        with opened(path) as data, Image.open(data) as file:
+            pixels = min(file.width * file.height, PIXELS_AT_ONCE)
+    except Exception:  # `open_image` says what is wrong
+        pixels = 0
+    with _room.taken(pixels):
+        yield
+
+
+class _Room:
+    """So many pixels may be held at once; whoever wants more waits."""
+
+    def __init__(self, pixels: int) -> None:
+        self._free = pixels
+        self._changed = Condition()
+
+    @contextmanager
+    def taken(self, pixels: int) -> Iterator[None]:
+        """Hold `pixels` until the end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._free >= pixels)
+            self._free -= pixels
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._free += pixels
+                self._changed.notify_all()
+
+
+_room = _Room(PIXELS_AT_ONCE)
 
 
 def in_order(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
@@ -154,26 +203,54 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith(("I", "F")):
         return Image.fromarray(_grey_to_8_bits(np.asarray(image))).convert("RGB")
     if "A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info:
-        rgba = image.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, "white")
-        return Image.alpha_composite(white, rgba).convert("RGB")
+        shown = Image.new("RGB", image.size)
+        for box in _bands(image.size):
+            rgba = image.crop(box).convert("RGBA")
+            white = Image.new("RGBA", rgba.size, "white")
+            shown.paste(Image.alpha_composite(white, rgba).convert("RGB"), box)
+        return shown
     return image.convert("RGB")
+
+
+def _bands(size: tuple[int, int]) -> Iterator[tuple[int, int, int, int]]:
+    width, height = size
+    rows = max(1, BAND_PIXELS // max(1, width))
+    for top in range(0, height, rows):
+        yield 0, top, width, min(height, top + rows)
+
+
+def _hash(image: Image.Image) -> str:
+    """Return the SHA-256 of all pixels, row by row."""
+    digest = hashlib.sha256()
+    for box in _bands(image.size):
+        digest.update(image.crop(box).tobytes())
+    return digest.hexdigest()
 
 
 def _grey_to_8_bits(values: np.ndarray) -> np.ndarray:
     """Bring 16-bit, 32-bit and floating grey values to 0…255 by the range that they use."""
-    grey = np.nan_to_num(values.astype(np.float64))
-    low, high = float(grey.min()), float(grey.max())
+    height, width = values.shape
+    bands = [slice(top, bottom) for _, top, _, bottom in _bands((width, height))]
+    low = min(float(_finite(values[band]).min()) for band in bands)
+    high = max(float(_finite(values[band]).max()) for band in bands)
     if low < 0 or high > 65535:
-        grey, high = grey - low, high - low
-        top = high or 1.0
-    elif values.dtype.kind == "f" and high <= 1:
-        top = 1.0
-    elif values.dtype.itemsize > 2 and high <= 255:
-        top = 255.0
+        top = (high - low) or 1.0
     else:
-        top = 65535.0
-    return np.round(grey * (255.0 / top)).astype(np.uint8)
+        low = 0.0
+        if values.dtype.kind == "f" and high <= 1:
+            top = 1.0
+        elif values.dtype.itemsize > 2 and high <= 255:
+            top = 255.0
+        else:
+            top = 65535.0
+    grey = np.empty(values.shape, np.uint8)
+    for band in bands:
+        grey[band] = np.round((_finite(values[band]) - low) * (255.0 / top))
+    return grey
+
+
+def _finite(values: np.ndarray) -> np.ndarray:
+    return np.nan_to_num(values.astype(np.float64))
 
 
 def _write_webp(image: Image.Image, path: Path) -> tuple[int, int]:

@@ -22,7 +22,7 @@ from clipheads.covariance import (
 from clipheads.decomposition import Decomposition, decompose, decompose_patches, head_basis
 from clipheads.errors import GalleryError, ModelError
 from clipheads.export import save_tensors
-from clipheads.gallery import in_order, open_image
+from clipheads.gallery import in_order, open_image, room_for
 from clipheads.gallery_files import ImageFile
 from clipheads.models import ClipModel
 
@@ -213,7 +213,8 @@ def batches(model: ClipModel, files: Sequence[ImageFile], size: int) -> Iterable
 
     def load(file: ImageFile) -> Tensor:
         try:
-            return model.preprocess(open_image(file))
+            with room_for(file):
+                return model.preprocess(open_image(file))
         except GalleryError as error:
             raise GalleryError(f"{file}: {error}") from error
 
