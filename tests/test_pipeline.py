@@ -448,8 +448,12 @@ def test_bad_input_is_one_clear_line(inputs: Path, tmp_path: Path) -> None:
 def test_names_of_models_become_folders() -> None:
     assert folder_name("ViT-B-32_openai") == "ViT-B-32_openai"
     assert folder_name("hf/my model (2)") == "hf-my-model-2-"
-    with pytest.raises(ModelError, match="needs that address"):
-        folder_name("gallery")
+    for taken in ("gallery", "Gallery", "index.html", "404.html", "stages.json"):
+        with pytest.raises(ModelError, match="needs that address"):
+            folder_name(taken)
+    for unusable in ("модель", "...", "x" * 300):
+        with pytest.raises(ModelError, match="its name becomes an address"):
+            folder_name(unusable)
 
 
 def test_a_lower_precision_is_recorded_with_its_error(

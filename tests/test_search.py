@@ -157,7 +157,7 @@ def test_a_damaged_export_is_one_clear_line(atlas):
     with pytest.raises(BundleError, match=r"coordinates\.bin: missing or damaged; rebuild"):
         _page(atlas)
     (atlas / "demo-clip/search/search.json").write_text("{}")
-    with pytest.raises(BundleError, match="not a search record of this version"):
+    with pytest.raises(BundleError, match=r"search\.json: model: Field required; rebuild"):
         _page(atlas)
 
 

@@ -30,47 +30,128 @@ The second axis named `heads` follows the order of `ModelRecord.heads`; the axis
 follows the order of the gallery manifest. This module imports neither torch nor open_clip.
 """
 
-from typing import Literal
+from collections.abc import Iterable
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 FORMAT = 1
 """Version of the bundle; a generator refuses any other."""
 
 
 RESERVED_NAMES = (
+    "404.html",
     "assets",
     "compare",
     "gallery",
     "ground-truth",
+    "index.html",
     "methods",
     "published-labels",
     "recomputing-table-1",
+    "robots.txt",
     "schema",
     "search",
+    "sitemap.xml",
+    "stages.json",
 )
-"""Addresses at the site's root that are taken: no model can have one of these names."""
+"""What lies beside the models in an atlas or at the root of a site: no model can have one of
+these names, in whatever case."""
+
+
+def _known_format(value: object) -> object:
+    if value != FORMAT:
+        raise ValueError(f"bundle format {str(value)[:20]}, but this version reads format {FORMAT}")
+    return value
+
+
+Format = Annotated[Literal[1], BeforeValidator(_known_format)]
+
+# Names become addresses and file names, so that a record of somebody else must not lead anywhere.
+ModelName = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*$",
+        max_length=200,
+        description="Name of the model's folder and address",
+    ),
+]
+_MODEL_NAME: TypeAdapter[str] = TypeAdapter(ModelName)
+HeadId = Annotated[str, Field(pattern=r"^L(0|[1-9][0-9]{0,3})\.H(0|[1-9][0-9]{0,3})$")]
+Slug = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z0-9][a-z0-9-]*$",
+        max_length=200,
+        description="Stable name in URLs: lower-case letters, digits and hyphens",
+    ),
+]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+SearchFileName = Annotated[
+    str,
+    Field(
+        pattern=r"^(\.\./projections\.onnx|[A-Za-z0-9][A-Za-z0-9_-]*\.(bin|json|onnx))$",
+        max_length=220,
+        description="Path from the folder of search.json",
+    ),
+]
+Count = Annotated[int, Field(ge=0)]
+Index = Annotated[int, Field(ge=0)]
+Pixels = Annotated[int, Field(gt=0, lt=100_000)]
+
+
+def why_no_model_name(name: str) -> str | None:
+    """Return why no model's folder can have this name; None if one can."""
+    if name.lower() in RESERVED_NAMES:
+        return "the atlas needs that address"
+    try:
+        _MODEL_NAME.validate_python(name)
+    except ValidationError:
+        return "its name becomes an address: letters from A to z, digits, and - _ . +"
+    return None
+
 
 Precision = Literal["fp32", "bf16", "fp16"]
 """The numbers in which a vision transformer multiplies matrices."""
 
 
 class Record(BaseModel):
-    """Base of all records: unknown fields are an error, values are never changed."""
+    """Base of all records: unknown fields are an error, numbers are finite, nothing changes."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def _refuse_twice(kind: str, names: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise ValueError(f"the {kind} {name} is there twice")
+        seen.add(name)
+
+
+def _check_head(identity: str, layer: int, head: int) -> None:
+    if identity != f"L{layer}.H{head}":
+        raise ValueError(f"{identity} is called head {head} of layer {layer}")
 
 
 class GalleryImage(Record):
     """One image of the gallery, as it is shown."""
 
-    id: str = Field(description="Stable name in URLs: letters, digits and hyphens")
+    id: Slug
     title: str
     credit: str
     licence: str
     source: str = Field(description="Where it came from: a URL, a file name, or how it was drawn")
-    width: int = Field(description="Width in pixels of <id>.webp")
-    height: int = Field(description="Height in pixels of <id>.webp")
+    width: Pixels = Field(description="Width in pixels of <id>.webp")
+    height: Pixels = Field(description="Height in pixels of <id>.webp")
 
 
 class SkippedImage(Record):
@@ -83,24 +164,29 @@ class SkippedImage(Record):
 class GalleryManifest(Record):
     """`gallery/manifest.json`."""
 
-    format: Literal[1] = 1
+    format: Format = 1
     title: str
     sha256: str = Field(description="Hash of all pixels and metadata")
     images: list[GalleryImage]
     skipped: list[SkippedImage] = []
 
+    @model_validator(mode="after")
+    def _every_image_once(self) -> Self:
+        _refuse_twice("image", (image.id for image in self.images))
+        return self
+
 
 class Architecture(Record):
     """The vision transformer of a model."""
 
-    layers: int
-    heads: int = Field(description="Heads in each layer")
+    layers: int = Field(gt=0, lt=10_000)
+    heads: int = Field(gt=0, lt=10_000, description="Heads in each layer")
     d_head: int
     width: int = Field(description="Width of the residual stream")
     embedding_dim: int = Field(description="D, the dimension of the joint embedding")
     image_size: int = Field(description="Side of the square input in pixels")
     patch_size: int
-    grid: tuple[int, int] = Field(description="Rows and columns of patches")
+    grid: tuple[Pixels, Pixels] = Field(description="Rows and columns of patches")
     quick_gelu: bool
     parameters: int = Field(description="Parameters of the vision tower")
 
@@ -163,27 +249,32 @@ class Term(Record):
 class HeadSummary(Record):
     """A head as the model page shows it."""
 
-    id: str
-    layer: int
-    head: int
+    id: HeadId
+    layer: Index
+    head: Index
     label: str | None
     confidence: float | None = Field(description="Share of the labeller's weight; None if unknown")
     variance_share: float
     mean_share: float
     first_description: str
 
+    @model_validator(mode="after")
+    def _named_by_its_numbers(self) -> Self:
+        _check_head(self.id, self.layer, self.head)
+        return self
+
 
 class Neighbour(Record):
     """An image and its cosine with what was asked."""
 
-    image: str
+    image: Slug
     score: float
 
 
 class PropertyQuery(Record):
     """Neighbours of one image within a property."""
 
-    image: str
+    image: Slug
     neighbours: list[Neighbour]
 
 
@@ -191,22 +282,22 @@ class PropertyRecord(Record):
     """A property that labels at least one head, and neighbours by it."""
 
     name: str
-    slug: str
-    heads: list[str]
+    slug: Slug
+    heads: list[HeadId]
     queries: list[PropertyQuery] = Field(description="Example images, top 4 neighbours each")
 
 
 class HeatMap(Record):
     """A raw grid in `heatmaps.safetensors` over one image."""
 
-    image: str
-    map: int = Field(description="Index into the tensor `maps`")
+    image: Slug
+    map: Index = Field(description="Index into the tensor `maps`")
 
 
 class ContrastRecord(Record):
     """First text minus second text, summed over all layers and heads of the bundle."""
 
-    slug: str
+    slug: Slug
     first: str
     second: str
     maps: list[HeatMap]
@@ -234,14 +325,14 @@ class ModelProfile(Record):
 class ModelRecord(Record):
     """`<model>/model.json`."""
 
-    format: Literal[1] = 1
-    name: str
+    format: Format = 1
+    name: ModelName
     architecture: Architecture
     weights: Weights
     gallery_sha256: str
     gallery_images: int
     pool: DescriptionPool
-    layers: list[int] = Field(description="Layers whose heads are in this bundle")
+    layers: list[Index] = Field(description="Layers whose heads are in this bundle")
     labeller: Labeller
     scores: Scores
     heads: list[HeadSummary]
@@ -258,6 +349,25 @@ class ModelRecord(Record):
     profile: ModelProfile | None = Field(None, description="None if built with --profile none")
     version: str = Field(description="Version of clip-head-atlas that built it")
 
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        _refuse_twice("head", (head.id for head in self.heads))
+        _refuse_twice("property", (one.slug for one in self.properties))
+        _refuse_twice("contrast", (one.slug for one in self.contrasts))
+        _refuse_twice("term", (f"{term.kind} {term.layer}" for term in self.terms))
+        shape = self.architecture
+        if not self.heads or sorted({head.layer for head in self.heads}) != sorted(self.layers):
+            raise ValueError("its heads are not those of its layers")
+        for head in self.heads:
+            if head.layer >= shape.layers or head.head >= shape.heads:
+                raise ValueError(f"{shape.layers} layers of {shape.heads} heads have no {head.id}")
+        wanted = {("input", None)} | {
+            (kind, layer) for kind in ("attention", "mlp") for layer in range(shape.layers)
+        }
+        if {(term.kind, term.layer) for term in self.terms} != wanted:
+            raise ValueError(f"its terms are not the {len(wanted)} of {shape.layers} layers")
+        return self
+
 
 class DescriptionRecord(Record):
     """One TEXTSPAN pick."""
@@ -273,7 +383,7 @@ class DescriptionRecord(Record):
 class Strength(Record):
     """How much of an image's embedding a head makes."""
 
-    image: str
+    image: Slug
     share: float = Field(description="<c, f/|f|>; over all terms it sums to 1")
     excess: float = Field(description="share minus the head's mean share over the gallery")
 
@@ -281,7 +391,7 @@ class Strength(Record):
 class ImageNeighbours(Record):
     """Neighbours of one image in one head: cosine of contributions."""
 
-    image: str
+    image: Slug
     neighbours: list[Neighbour]
 
 
@@ -345,10 +455,10 @@ class ProfileRecord(Record):
 class HeadRecord(Record):
     """`<model>/heads/L11.H7.json`."""
 
-    format: Literal[1] = 1
-    id: str
-    layer: int
-    head: int
+    format: Format = 1
+    id: HeadId
+    layer: Index
+    head: Index
     label: Label
     variance_share: float
     mean_share: float
@@ -359,11 +469,16 @@ class HeadRecord(Record):
     topics: list[TopicMaps]
     profile: HeadProfile | None = Field(None, description="None if built with --profile none")
 
+    @model_validator(mode="after")
+    def _named_by_its_numbers(self) -> Self:
+        _check_head(self.id, self.layer, self.head)
+        return self
+
 
 class HeadStrength(Record):
     """How much of one image's embedding a head makes."""
 
-    head: str
+    head: HeadId
     share: float
     excess: float
 
@@ -371,16 +486,16 @@ class HeadStrength(Record):
 class ImagesRecord(Record):
     """`<model>/images.json`: for each gallery image the heads that contribute most."""
 
-    format: Literal[1] = 1
-    images: dict[str, list[HeadStrength]]
+    format: Format = 1
+    images: dict[Slug, list[HeadStrength]]
 
 
 class SearchFile(Record):
     """A file that the search page loads."""
 
-    name: str = Field(description="Path from the folder of search.json")
-    bytes: int
-    sha256: str
+    name: SearchFileName
+    bytes: Count
+    sha256: Sha256
 
 
 class Preprocessing(Record):
@@ -421,12 +536,23 @@ class Fidelity(Record):
     )
 
 
+SEARCH_FILES = (
+    "projections",
+    "coordinates",
+    "basis",
+    "image_embeddings",
+    "texts",
+    "text_embeddings",
+)
+"""Keys that `SearchRecord.files` always has."""
+
+
 class SearchProperty(Record):
     """A property by which images can be compared."""
 
     name: str
-    slug: str
-    heads: list[str]
+    slug: Slug
+    heads: list[HeadId]
     file: str = Field(description="Its key in `SearchRecord.files`")
 
 
@@ -434,14 +560,14 @@ class SearchRecord(Record):
     """`<model>/search/search.json`; written last. The files are in docs/search-format.md."""
 
     format: Literal[2] = 2
-    model: str
+    model: ModelName
     gallery_sha256: str
     images: int = Field(description="Those of the gallery's manifest, in its order")
     texts: int = Field(description="Rows of texts.json")
-    heads: list[str] = Field(description="Ids in the order of every axis `heads`")
+    heads: list[HeadId] = Field(description="Ids in the order of every axis `heads`")
     rank: int = Field(description="r, the coordinates of a contribution")
     dimension: int = Field(description="D, of the joint embedding")
-    grid: tuple[int, int] = Field(description="Rows and columns of patches")
+    grid: tuple[Pixels, Pixels] = Field(description="Rows and columns of patches")
     preprocessing: Preprocessing
     tokenizer: Tokenizer | None = Field(description="None if it is not CLIP's own")
     properties: list[SearchProperty]
@@ -449,6 +575,17 @@ class SearchRecord(Record):
     projections: Fidelity
     text_encoder: Fidelity | None = Field(description="None if it was not exported")
     image_encoder: Fidelity | None = Field(description="None if it was not exported")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        _refuse_twice("head", self.heads)
+        wanted = {*SEARCH_FILES, *(each.file for each in self.properties)}
+        wanted |= {key for key in ("text_encoder", "image_encoder") if getattr(self, key)}
+        if missing := wanted - set(self.files):
+            raise ValueError(f"files has no {min(missing)}")
+        if missing := {head for each in self.properties for head in each.heads} - set(self.heads):
+            raise ValueError(f"a property names the head {min(missing)}, which heads has not")
+        return self
 
 
 class AttributeSeparation(Record):
@@ -540,7 +677,7 @@ class ZeroShot(Record):
 class GroundTruthRecord(Record):
     """`<model>/ground-truth.json`: what is true of a model of the demo world."""
 
-    format: Literal[1] = 1
+    format: Format = 1
     known_scenes: int = Field(description="Learnt and chosen on these")
     asked_scenes: int = Field(description="Reported on these")
     zero_shot: list[ZeroShot]

@@ -30,7 +30,6 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from clipheads.bundle import (
-    RESERVED_NAMES,
     GalleryManifest,
     ModelRecord,
     Precision,
@@ -39,6 +38,7 @@ from clipheads.bundle import (
     Record,
     SkippedImage,
     Term,
+    why_no_model_name,
 )
 from clipheads.covariance import TermMoments, split_terms
 from clipheads.data_files import data_file
@@ -251,11 +251,11 @@ def folder_name(model: str) -> str:
     """Return the name of a model's folder and address.
 
     Raises:
-        ModelError: if another folder of the atlas needs that name.
+        ModelError: if a folder of the atlas cannot have that name.
     """
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", model).lstrip(".-")
-    if name in {"", *RESERVED_NAMES}:
-        raise ModelError(f"a model cannot be called {model!r}: the atlas needs that address")
+    if reason := why_no_model_name(name):
+        raise ModelError(f"a model cannot be called {model!r}: {reason}; rename its folder")
     return name
 
 

@@ -135,7 +135,8 @@ def read_record(
     except ValidationError as faults:
         first = faults.errors(include_input=False, include_url=False)[0]
         where = "".join(f"{part}: " for part in first["loc"])
-        raise error(f"{path}: {_short(where + first['msg'])}{advice}") from None
+        reason = first["msg"].removeprefix("Value error, ")
+        raise error(f"{path}: {_short(where + reason)}{advice}") from None
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:

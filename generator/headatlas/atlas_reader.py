@@ -1,32 +1,29 @@
 """Reads an atlas from disk; refuses one that is missing, stale, damaged or of another format."""
 
-import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from clipheads.bundle import (
-    FORMAT,
-    RESERVED_NAMES,
     GalleryManifest,
     GroundTruthRecord,
     HeadRecord,
     HeatMap,
     ImagesRecord,
     ModelRecord,
-    Record,
+    why_no_model_name,
 )
+from clipheads.containment import inside
 from clipheads.errors import BundleError
 from clipheads.progress import Progress, Silent
+from clipheads.record_files import AnyRecord
+from clipheads.record_files import read_record as read_any
 
-AnyRecord = TypeVar("AnyRecord", bound=Record)
+REBUILD = "rebuild it with `head-atlas build`"
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,9 +69,9 @@ def read_atlas(folder: Path, progress: Progress | None = None) -> Atlas:
             f"{folder}: no finished atlas here; run `head-atlas demo`, or `head-atlas build` "
             "with your model and gallery"
         )
-    gallery = _read_record(folder / "gallery" / "manifest.json", GalleryManifest)
+    gallery = read_record(folder, "gallery/manifest.json", GalleryManifest)
     for image in gallery.images:
-        if not (folder / "gallery" / f"{image.id}.webp").is_file():
+        if not inside(folder, f"gallery/{image.id}.webp").is_file():
             raise BundleError(
                 f"{folder / 'gallery' / image.id}.webp: missing, but named in the gallery's "
                 "manifest; rebuild the gallery with `head-atlas build`"
@@ -96,30 +93,12 @@ def read_atlas(folder: Path, progress: Progress | None = None) -> Atlas:
     return Atlas(folder=folder, gallery=gallery, models=tuple(models))
 
 
-def _read_record(path: Path, kind: type[AnyRecord]) -> AnyRecord:
-    try:
-        content = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise BundleError(f"{path}: missing; rebuild it with `head-atlas build`") from None
-    except (OSError, ValueError) as error:
-        raise BundleError(
-            f"{path}: not readable JSON ({error}); rebuild it with `head-atlas build`"
-        ) from None
-    # Records without a format of their own (there are none today) would be of the current one.
-    version = content.get("format", FORMAT) if isinstance(content, dict) else None
-    if version != FORMAT:
-        raise BundleError(
-            f"{path}: bundle format {version}, but this version reads format {FORMAT}; "
-            "rebuild it with `head-atlas build`"
-        )
-    try:
-        return kind.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise BundleError(
-            f"{path}: {where}: {first['msg']}; rebuild it with `head-atlas build`"
-        ) from None
+def read_record(atlas: Path, name: str, kind: type[AnyRecord]) -> AnyRecord:
+    """Read the record in the file `name` of an atlas.
+
+    Raises BundleError, in one line that says what to do.
+    """
+    return read_any(inside(atlas, name), kind, remedy=REBUILD, error=BundleError)
 
 
 def _read_arrays(path: Path, *names: str) -> tuple[NDArray[np.generic], ...]:
@@ -127,53 +106,83 @@ def _read_arrays(path: Path, *names: str) -> tuple[NDArray[np.generic], ...]:
         arrays = load_file(path)
         return tuple(arrays[name] for name in names)
     except FileNotFoundError:
-        raise BundleError(f"{path}: missing; rebuild it with `head-atlas build`") from None
-    except (OSError, SafetensorError, KeyError) as error:
+        raise BundleError(f"{path}: missing; {REBUILD}") from None
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise BundleError(f"{path}: damaged ({error}); remove it and {REBUILD}") from None
+
+
+def _read_maps(path: Path) -> NDArray[np.float32]:
+    (maps,) = _read_arrays(path, "maps")
+    with np.errstate(over="ignore"):
+        grids = maps.astype(np.float32)
+    if grids.ndim != 3 or 0 in grids.shape[1:] or not np.isfinite(grids).all():
         raise BundleError(
-            f"{path}: damaged ({error}); remove it and rebuild with `head-atlas build`"
-        ) from None
+            f"{path}: not finite grids [maps, rows, columns], but {maps.dtype} {maps.shape}; "
+            f"{REBUILD}"
+        )
+    return grids
+
+
+def _read_neighbours(
+    path: Path, heads: int, images: int
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    nearest, scores = _read_arrays(path, "images", "scores")
+    shape = nearest.shape
+    if len(shape) != 3 or shape[:2] != (heads, images) or scores.shape != shape:
+        raise BundleError(
+            f"{path}: shape {shape}, expected ({heads} heads, {images} images, k); {REBUILD}"
+        )
+    if nearest.dtype.kind != "i" or scores.dtype.kind != "f" or not np.isfinite(scores).all():
+        raise BundleError(f"{path}: not whole numbers with finite scores; {REBUILD}")
+    indices = nearest.astype(np.int64)
+    beyond = indices[(indices < 0) | (indices >= images)]
+    if beyond.size:
+        raise BundleError(f"{path}: names image {beyond[0]} of {images}; {REBUILD}")
+    return indices.astype(np.int32), scores.astype(np.float32)
 
 
 def _read_model(folder: Path, gallery: GalleryManifest) -> ModelBundle | str:
     """Read one model, or say in a line that it was built over another gallery."""
-    record = _read_record(folder / "model.json", ModelRecord)
+    atlas = folder.parent
+
+    def read(name: str, kind: type[AnyRecord]) -> AnyRecord:
+        return read_record(atlas, f"{folder.name}/{name}", kind)
+
+    if reason := why_no_model_name(folder.name):
+        raise BundleError(f"{folder}: a model cannot be called {folder.name!r}: {reason}")
+    record = read("model.json", ModelRecord)
     if record.name != folder.name:
         raise BundleError(
             f"{folder}: holds the model {record.name}; a bundle's folder bears its model's name"
         )
-    if record.name in RESERVED_NAMES or not re.fullmatch(r"[\w][\w.+-]*", record.name):
-        raise BundleError(
-            f"{folder}: a model cannot be called {record.name!r}, because its name becomes an "
-            f"address (letters, digits, and -_.+; not {', '.join(RESERVED_NAMES)})"
-        )
     if record.gallery_sha256 != gallery.sha256:
         return (
-            f"{folder}: built over another gallery than {folder.parent / 'gallery'}; rebuild it "
+            f"{folder}: built over another gallery than {atlas / 'gallery'}; rebuild it "
             f"with `head-atlas build --model {record.name}` and that gallery"
         )
-    heads = tuple(
-        _read_record(folder / "heads" / f"{head.id}.json", HeadRecord) for head in record.heads
-    )
-    images = _read_record(folder / "images.json", ImagesRecord)
+    heads = tuple(read(f"heads/{head.id}.json", HeadRecord) for head in record.heads)
+    for summary, head in zip(record.heads, heads, strict=True):
+        if (summary.id, summary.label) != (head.id, head.label.text):
+            raise BundleError(
+                f"{folder / 'heads' / summary.id}.json: head {head.id} with the label "
+                f"{head.label.text!r}, but model.json says {summary.label!r}; {REBUILD}"
+            )
+    images = read("images.json", ImagesRecord)
     truth = None
     if (folder / "ground-truth.json").is_file():
-        truth = _read_record(folder / "ground-truth.json", GroundTruthRecord)
-    nearest, scores = _read_arrays(folder / "neighbours.safetensors", "images", "scores")
-    (maps,) = _read_arrays(folder / "heatmaps.safetensors", "maps")
-    expected = (len(heads), len(gallery.images))
-    if nearest.ndim != 3 or nearest.shape[:2] != expected or scores.shape != nearest.shape:
-        raise BundleError(
-            f"{folder / 'neighbours.safetensors'}: shape {nearest.shape}, expected "
-            f"({expected[0]} heads, {expected[1]} images, k); rebuild it with `head-atlas build`"
-        )
+        truth = read("ground-truth.json", GroundTruthRecord)
     shape = record.architecture
+    nearest, scores = _read_neighbours(
+        inside(atlas, f"{folder.name}/neighbours.safetensors"), len(heads), len(gallery.images)
+    )
     model = ModelBundle(
         record=record,
         heads=heads,
         images=images,
-        neighbours=nearest.astype(np.int32),
-        scores=scores.astype(np.float32),
-        maps=maps.astype(np.float32) / np.float32(1 + shape.grid[0] * shape.grid[1]),
+        neighbours=nearest,
+        scores=scores,
+        maps=_read_maps(inside(atlas, f"{folder.name}/heatmaps.safetensors"))
+        / np.float32(1 + shape.grid[0] * shape.grid[1]),
         truth=truth,
     )
     _check_references(folder, model, gallery)
@@ -211,17 +220,10 @@ def _check_references(folder: Path, model: ModelBundle, gallery: GalleryManifest
     for kind, missing in (("image", images - ids), ("head", named - heads)):
         if missing:
             raise BundleError(
-                f"{folder}: names the {kind} {min(missing)!r}, which is not there; "
-                "rebuild it with `head-atlas build`"
+                f"{folder}: names the {kind} {min(missing)!r}, which is not there; {REBUILD}"
             )
-    beyond = [heat.map for heat in maps if not 0 <= heat.map < len(model.maps)]
-    if beyond:
+    if beyond := [heat.map for heat in maps if heat.map >= len(model.maps)]:
         raise BundleError(
             f"{folder / 'heatmaps.safetensors'}: has {len(model.maps)} maps, but map {beyond[0]} "
-            "is named; rebuild it with `head-atlas build`"
-        )
-    if len(model.neighbours) and model.neighbours.max(initial=0) >= len(gallery.images):
-        raise BundleError(
-            f"{folder / 'neighbours.safetensors'}: names image {model.neighbours.max()} of "
-            f"{len(gallery.images)}; rebuild it with `head-atlas build`"
+            f"is named; {REBUILD}"
         )

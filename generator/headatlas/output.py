@@ -4,6 +4,7 @@ import hashlib
 import json
 from pathlib import Path
 
+from clipheads.containment import inside
 from clipheads.errors import AtlasError
 
 RECORD = ".head-atlas.json"
@@ -60,7 +61,7 @@ class Output:
         return len(stale)
 
     def _put(self, path: str, content: bytes, key: str) -> None:
-        file = self._folder / path
+        file = inside(self._folder, path)
         try:
             if file.parent not in self._folders:
                 file.parent.mkdir(parents=True, exist_ok=True)

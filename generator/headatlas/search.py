@@ -14,13 +14,13 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pydantic import ValidationError
-
+from clipheads.atomic_files import sha256_file
 from clipheads.bundle import Fidelity, SearchRecord
+from clipheads.containment import inside
 from clipheads.errors import BundleError
 from clipheads.progress import Progress
 
-from .atlas_reader import Atlas
+from .atlas_reader import REBUILD, Atlas, read_record
 from .links import Link
 from .onnxruntime_web import CDN, INTEGRITY, VERSION, Runtime, fetch_runtime
 from .pages import SEARCH, Crumb, ModelView, Page
@@ -112,11 +112,11 @@ def search_page(
     """
     exported = []
     for model in models:
-        folder = atlas.folder / model.record.name / "search"
-        if (folder / RECORD).is_file():
-            record = _read_record(folder / RECORD)
+        path = f"{model.record.name}/search/{RECORD}"
+        if (atlas.folder / path).is_file():
+            record = read_record(atlas.folder, path, SearchRecord)
             if _belongs(record, model, atlas):
-                exported.append((model, folder, record))
+                exported.append((model, record))
             else:
                 progress.note(
                     f"search: left out {model.record.name}, whose export is of another build; "
@@ -132,9 +132,7 @@ def search_page(
         )
     files: dict[str, bytes | Path] = {}
     site: dict[str, Any] = {
-        "models": [
-            _add_model(files, folder, record, model, atlas) for model, folder, record in exported
-        ],
+        "models": [_add_model(files, record, model, atlas) for model, record in exported],
         "shared": {
             "merges": _add(files, "search", "merges.bin", _merges()),
             "cleaning": _add(files, "search", "cleaning.bin", _cleaning()),
@@ -153,7 +151,7 @@ def search_page(
         description="Ask the attention heads of CLIP with your own words and your own image: "
         "neighbours, properties and heat maps, computed in your browser.",
         content=SearchContent(
-            exports=tuple(Exported(model, record) for model, _, record in exported),
+            exports=tuple(Exported(model, record) for model, record in exported),
             site=site,
             first=Link(f"search/{modules['before-paint.js'][0]}"),
             entry=Link(f"search/{modules['page.js'][0]}"),
@@ -175,16 +173,24 @@ def _belongs(record: SearchRecord, model: ModelView, atlas: Atlas) -> bool:
     )
 
 
-def _add(
-    files: dict[str, bytes | Path], folder: str, name: str, content: bytes | Path
-) -> dict[str, Any]:
+def _add(files: dict[str, bytes | Path], folder: str, name: str, content: bytes) -> dict[str, Any]:
     """Add a file under a name with its hash; return its address from the page, and its size."""
-    data = content if isinstance(content, bytes) else content.read_bytes()
-    digest = hashlib.sha256(data).hexdigest()[:16]
+    digest = hashlib.sha256(content).hexdigest()
+    return _add_hashed(files, folder, name, content, digest, len(content))
+
+
+def _add_hashed(
+    files: dict[str, bytes | Path],
+    folder: str,
+    name: str,
+    content: bytes | Path,
+    sha256: str,
+    size: int,
+) -> dict[str, Any]:
     pure = PurePosixPath(name)
-    path = f"{folder}/{pure.stem}-{digest}{pure.suffix}"
+    path = f"{folder}/{pure.stem}-{sha256[:16]}{pure.suffix}"
     files[path] = content
-    return {"path": _from_page(path), "bytes": len(data)}
+    return {"path": _from_page(path), "bytes": size}
 
 
 def _from_page(path: str) -> str:
@@ -193,19 +199,8 @@ def _from_page(path: str) -> str:
     return f"../{path}" if within == path else f"./{within}"
 
 
-def _read_record(path: Path) -> SearchRecord:
-    try:
-        return SearchRecord.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
-        raise BundleError(
-            f"{path}: not a search record of this version ({type(error).__name__}); rebuild it "
-            "with `head-atlas build`"
-        ) from None
-
-
 def _add_model(
     files: dict[str, bytes | Path],
-    folder: Path,
     record: SearchRecord,
     model: ModelView,
     atlas: Atlas,
@@ -216,12 +211,17 @@ def _add_model(
     colours = {each.record.slug: each.colour for each in model.properties}
     named = {}
     for key, file in record.files.items():
-        path = folder / file.name
-        if not path.is_file() or path.stat().st_size != file.bytes:
-            raise BundleError(f"{path}: missing or damaged; rebuild it with `head-atlas build`")
+        path = inside(atlas.folder, f"{model.record.name}/search/{file.name}")
+        try:
+            intact = path.stat().st_size == file.bytes and sha256_file(path) == file.sha256
+        except OSError:
+            intact = False
+        if not intact:
+            raise BundleError(f"{path}: missing or damaged; {REBUILD}")
         if key == "projections":
             continue  # for other programs; a browser multiplies by `basis`
-        added = _add(files, f"search/{model.record.name}", path.name, path)
+        home = f"search/{model.record.name}"
+        added = _add_hashed(files, home, path.name, path, file.sha256, file.bytes)
         named[key] = {**added, "path": f"./{added['path'].rsplit('/', 1)[-1]}"}
     content = record.model_dump(mode="json", exclude={"gallery_sha256", "model"}) | {
         "name": model.record.name,

@@ -14,9 +14,10 @@ SIDE = 240
 def thumbnail(path: Path) -> bytes:
     """The centred square of the image at `path`, at most SIDE pixels wide, as WebP."""
     try:
-        with Image.open(path) as file:
+        # Only the format that a build writes: other readers of Pillow start other programs.
+        with Image.open(path, formats=["WEBP"]) as file:
             image = file.convert("RGB")
-    except OSError as error:
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
         raise BundleError(
             f"{path}: not a readable picture ({error}); rebuild the gallery with `head-atlas build`"
         ) from None
