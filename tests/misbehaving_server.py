@@ -11,6 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -41,6 +42,8 @@ class MisbehavingServer:
     always: Act | None = None
     """Done to every request without an act of its own."""
     requests: list[Asked] = field(default_factory=list)
+    sent: int = 0
+    """Bytes of bodies without end."""
     most_at_once: int = 0
     came_early: int = 0
     """Requests within the time that a `Retry-After` had asked for."""
@@ -197,6 +200,42 @@ def hang(handler: _Handler, asked: Asked) -> None:
     """Say nothing until the server is closed."""
     handler.owner.released.wait(30)
     handler.close_connection = True
+
+
+def trickle(handler: _Handler, asked: Asked) -> None:
+    """Send the body a byte at a time, each in good time, and never come to its end."""
+    handler.send(200, "", length=10**9)
+    _send_until_gone(handler, b" ", 0.05)
+
+
+def trickle_headers(handler: _Handler, asked: Asked) -> None:
+    """Send headers without end."""
+    handler.send_response(200)
+    handler.flush_headers()
+    _send_until_gone(handler, b"X-More: x\r\n", 0.05)
+
+
+def flood(status: int) -> Act:
+    """Send a body without end as fast as it is read."""
+
+    def act(handler: _Handler, asked: Asked) -> None:
+        handler.send(status, "", length=10**15)
+        _send_until_gone(handler, b" " * 2**16, 0)
+
+    return act
+
+
+def _send_until_gone(handler: _Handler, piece: bytes, pause: float) -> None:
+    handler.close_connection = True
+    with suppress(OSError):
+        while not handler.owner.released.wait(pause):
+            handler.wfile.write(piece)
+            handler.owner.sent += len(piece)
+
+
+def redirect(status: int, address: str) -> Act:
+    """Send the request on to another address."""
+    return lambda handler, _asked: handler.send(status, "", {"Location": address})
 
 
 def drop(handler: _Handler, asked: Asked) -> None:

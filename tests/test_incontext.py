@@ -1,9 +1,11 @@
 """Labels by in-context learning: the real client against a server that misbehaves."""
 
+import asyncio
 import json
 import logging
 import re
 import threading
+import time
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,31 +18,39 @@ from misbehaving_server import (
     Asked,
     MisbehavingServer,
     answer_well,
+    completion,
     drop,
     fail,
+    flood,
     hang,
     know_only,
     label,
     leave,
+    redirect,
     reply,
     say,
+    trickle,
+    trickle_headers,
 )
 
 from clipheads import incontext
 from clipheads.bundle import Label
-from clipheads.chat_client import LONGEST_WAIT, retry_after, retry_delay
+from clipheads.chat_client import LARGEST_REPLY, LONGEST_WAIT, retry_after, retry_delay
 from clipheads.data_files import data_file
-from clipheads.descriptions import read_descriptions
+from clipheads.descriptions import Description, read_descriptions
 from clipheads.errors import AtlasError
 from clipheads.incontext import (
     LONGEST_LABEL,
+    LONGEST_REASON,
     PROMPT_VERSION,
     CallEstimate,
+    ensure_askable,
     estimate_calls,
     incontext_labeller,
     judge_descriptions,
     judge_heads_in_context,
     label_heads_in_context,
+    name_heads_in_context,
 )
 from clipheads.progress import Advance
 
@@ -241,6 +251,8 @@ def test_when_retries_are_used_up_the_head_has_no_label_and_the_rest_goes_on(
     assert len(server.requests) == before + len(LASTING)
 
 
+ESCAPED = "".join(f"\\u{ord(char):04x}" for char in KEY)
+
 FINAL: dict[str, tuple[Act, str]] = {
     "refusal": (say(None, refusal="I cannot help."), "The model refused: I cannot help."),
     "content filter": (say(None, finish_reason="content_filter"), "content filter"),
@@ -256,8 +268,37 @@ FINAL: dict[str, tuple[Act, str]] = {
     "three short sentences": (label("Red. Blue. Green"), "more than a name"),
     "a long label": (label("things that are red or blue"), "6 words"),
     "body that is not JSON": (reply("{oops"), "reply is not JSON"),
-    "page of HTML": (reply("<html>", "text/html"), "not a chat completion"),
+    "page of HTML": (reply("<html>", "text/html"), "reply is not JSON"),
     "no choices": (reply('{"object": "chat.completion"}'), "not a chat completion"),
+    "choices that are a number": (reply('{"choices": 7}'), "not a chat completion"),
+    "choices that are an object": (reply('{"choices": {"0": 1}}'), "not a chat completion"),
+    "no choice": (reply('{"choices": []}'), "not a chat completion"),
+    "a choice that is null": (reply('{"choices": [null]}'), "not a chat completion"),
+    "a message that is a list": (reply('{"choices": [{"message": []}]}'), "not a chat completion"),
+    "content that is a list": (
+        reply('{"choices": [{"message": {"content": ["colour"]}}]}'),
+        "not a chat completion",
+    ),
+    "a list": (reply("[]"), "not a chat completion"),
+    "nothing at all": (reply(""), "not JSON"),
+    "deep reply": (reply("[" * 200_000), "not JSON"),
+    "deep answer": (say('{"label":' * 50_000), "not JSON"),
+    "half a character": (reply(json.dumps(completion("{\ud800"))), "not JSON"),
+    "a long word": (label("x" * 61), "61 characters"),
+    "a label of a megabyte": (label("x" * 900_000), "900000 characters"),
+    "a large reply": (label("x" * 2_000_000), "larger than 1 MB"),
+    "a reply without end": (flood(200), "larger than 1 MB"),
+    "an error without end": (flood(400), "larger than 1 MB"),
+    "odd fields of an error": (fail(400, ["x"], code=[1], type={"a": 1}, param=3), "400"),  # type: ignore[arg-type]
+    "deep error": (
+        lambda handler, _asked: handler.send(400, '{"error":' * 100_000),
+        "The server answered 400",
+    ),
+    "the key in escapes": (say(f'{{"reason": "{ESCAPED}", "label": "x"}}'), "repeats the key"),
+    "the key in escaped escapes": (
+        say(json.dumps({"reason": ESCAPED, "label": "x"})),
+        "repeats the key",
+    ),
     "request refused": (fail(400, "too long"), "The server answered 400: too long."),
     "a wait of a day": (fail(429, "come back", retry_after=86400), "asks to wait 86400 s"),
 }
@@ -279,6 +320,135 @@ def test_an_unusable_answer_leaves_its_head_unlabelled_until_the_next_run(
     labels = run(server, tmp_path, heads)
     assert all(one.text is not None for one in labels.values())
     assert len(server.requests) == len(heads) + len(FINAL)
+
+
+def test_what_the_key_is_hidden_in_is_not_kept_either(
+    server: MisbehavingServer, tmp_path: Path
+) -> None:
+    server.always = say(f'{{"reason": "{ESCAPED}", "label": "colour"}}')
+
+    labels = run(server, tmp_path)
+
+    assert {one.text for one in labels.values()} == {None}
+    assert list(tmp_path.rglob("*.json")) == []
+
+
+def test_a_long_reason_is_cut_and_freed_of_what_a_reader_cannot_see(
+    server: MisbehavingServer, tmp_path: Path
+) -> None:
+    server.acts["kind2"] = [say(json.dumps({"reason": "so " * 200_000, "label": "colour"}))]
+    server.acts["kind3"] = [
+        say(json.dumps({"reason": "\x1b[31mred\u202e\n.", "label": "co\u200blo\x1bur"}))
+    ]
+
+    labels = run(server, tmp_path)
+
+    assert len(labels["L11.H2"].reason) <= LONGEST_REASON
+    assert labels["L11.H2"].reason.endswith("…")
+    assert labels["L11.H3"] == Label(text="colo ur", confidence=None, reason="[31mred .")
+
+
+WITHOUT_END: dict[str, Act] = {
+    "no answer": hang,
+    "a body that trickles": trickle,
+    "headers that trickle": trickle_headers,
+}
+
+
+@pytest.mark.parametrize("act", WITHOUT_END.values(), ids=WITHOUT_END)
+def test_a_server_that_comes_to_no_end_is_given_up(
+    server: MisbehavingServer, tmp_path: Path, act: Act
+) -> None:
+    server.always = act
+    heads = {f"L0.H{index}": [f"text {index}"] for index in range(40)}
+    started = time.monotonic()
+
+    with pytest.raises(AtlasError, match=r"did not answer 7 requests in a row within 0\.3 s each"):
+        run(server, tmp_path, heads, timeout=0.3, retries=5)
+
+    assert len(server.requests) <= 8
+    assert time.monotonic() - started < 20
+
+
+@pytest.mark.parametrize("act", [trickle, trickle_headers], ids=["body", "headers"])
+def test_one_answer_that_trickles_is_asked_for_again(
+    server: MisbehavingServer, tmp_path: Path, act: Act
+) -> None:
+    server.acts["kind2"] = [act]
+
+    assert run(server, tmp_path, timeout=1.0)["L11.H2"].text == "kind2"
+
+
+def test_no_more_of_a_reply_is_read_than_an_answer_may_have(
+    server: MisbehavingServer, tmp_path: Path
+) -> None:
+    server.always = flood(200)
+
+    run(server, tmp_path, {"L0.H0": ["a"]}, retries=0)
+
+    assert server.sent < 20 * LARGEST_REPLY  # what lies in buffers between
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_questions_follow_no_redirect(
+    server: MisbehavingServer, tmp_path: Path, status: int
+) -> None:
+    with MisbehavingServer() as other:
+        server.always = redirect(status, other.url + "/chat/completions")
+        with pytest.raises(AtlasError, match="questions are not sent on"):
+            run(server, tmp_path)
+
+        assert other.requests == []
+    assert len(server.requests) <= 2
+
+
+def test_labels_are_asked_for_from_a_notebook(server: MisbehavingServer, tmp_path: Path) -> None:
+    async def cell() -> dict[str, Label]:
+        return run(server, tmp_path)
+
+    assert asyncio.run(cell())["L11.H2"].text == "kind2"
+
+
+def test_a_run_without_any_answer_is_an_error_and_no_labels(
+    server: MisbehavingServer, tmp_path: Path
+) -> None:
+    server.always = say("the label is colour")
+    heads = {"L0.H0": [Description("a red car", None)], "L0.H1": []}
+
+    with pytest.raises(AtlasError, match=r"no question about a label got an answer \(L0\.H0: "):
+        name_heads_in_context(heads, cache=tmp_path, base_url=server.url)
+
+
+def test_heads_without_an_answer_are_named_beside_the_labels(
+    server: MisbehavingServer, tmp_path: Path
+) -> None:
+    server.acts["blue"] = [say("the label is colour")]
+    heads = {
+        "L0.H0": [Description("a red car", None)],
+        "L0.H1": [Description("a blue car", None)],
+        "L0.H2": [],
+    }
+
+    named = name_heads_in_context(heads, cache=tmp_path, base_url=server.url)
+
+    assert named.unanswered == {"L0.H1": "The answer is not JSON."}
+
+
+def test_a_missing_key_is_found_before_a_long_computation(
+    server: MisbehavingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = tmp_path / "answers"
+    ensure_askable(server.url, answers)
+    monkeypatch.delenv("OPENAI_API_KEY")
+    with pytest.raises(AtlasError, match="OPENAI_API_KEY is not set"):
+        ensure_askable(server.url, answers)
+    with pytest.raises(AtlasError, match="no web address"):
+        ensure_askable("http://two words/", answers)
+
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    run(server, answers)
+    monkeypatch.delenv("OPENAI_API_KEY")
+    ensure_askable(server.url, answers)
 
 
 def test_no_property_in_common_is_an_answer_and_is_kept(
@@ -429,7 +599,26 @@ def test_a_missing_or_impossible_key_is_one_line_that_does_not_repeat_it(
     assert server.requests == []
 
 
-@pytest.mark.parametrize("url", ["localhost:8080", "ftp://host/v1", "http://", "http://[x/v1"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "localhost:8080",
+        "ftp://host/v1",
+        "http://",
+        "http://[",
+        "http://[x/v1",
+        "http://host:99999/v1",
+        "http://host:x/v1",
+        "http://host/v1\n",
+        "http://ho\nst/v1",
+        "http://two words/v1",
+        "http://host\\@other/v1",
+        "http://a..b/v1",
+        "http://\x1b[31m/v1",
+        f"http://{'x' * 300}/v1",
+        "http://\ud800/v1",
+    ],
+)
 def test_a_base_url_that_is_none_is_one_line(tmp_path: Path, url: str) -> None:
     with pytest.raises(AtlasError, match="no web address"):
         label_heads_in_context({"a": ["b"]}, base_url=url, cache=tmp_path)

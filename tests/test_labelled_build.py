@@ -46,7 +46,7 @@ def inputs(tmp_path: Path) -> Path:
 
 def start(server: MisbehavingServer, inputs: Path, *words: str) -> subprocess.Popen[str]:
     command, *options = words
-    run = [sys.executable, "-c", "from headatlas.cli import main; main()", command]
+    run = [sys.executable, "-m", "headatlas", command]
     run += ["--labeler", "openai", "--label-model", "test-model", "--concurrency", "1"]
     run += ["--label-server", server.url, "--answers", "answers", "--atlas", "atlas", *options]
     return subprocess.Popen(
@@ -137,3 +137,30 @@ def test_a_dry_run_counts_and_asks_nothing(inputs: Path) -> None:
         assert len(server.requests) == asked
     assert done.startswith("0 questions for labels and at most 0 for the association score")
     assert other.startswith("10 questions for labels and at most 10 for the association score")
+
+
+def test_a_server_whose_answers_are_all_broken_changes_no_label(inputs: Path) -> None:
+    with MisbehavingServer() as server:
+        finish(start(server, inputs, *BUILD))
+        folder = inputs / "atlas"
+        before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        server.always = say("that is no JSON")
+        process = start(server, inputs, "label", "--answers", "elsewhere")
+        said, _ = process.communicate(timeout=120)
+
+    assert process.returncode == 2
+    assert "no question about a label got an answer (L0.H0: The answer is not JSON)" in said
+    assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_build_without_a_key_stops_before_it_computes(inputs: Path) -> None:
+    command = [sys.executable, "-m", "headatlas", *BUILD, "--labeler", "openai"]
+    command += ["--answers", "answers", "--atlas", "atlas"]
+    bare = {name: value for name, value in os.environ.items() if name != "OPENAI_API_KEY"}
+    result = subprocess.run(
+        command, cwd=inputs, env=bare, capture_output=True, text=True, check=False
+    )
+
+    assert result.returncode == 2
+    assert result.stderr.startswith("head-atlas: OPENAI_API_KEY is not set")
+    assert not (inputs / "atlas").exists()

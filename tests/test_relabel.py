@@ -10,7 +10,7 @@ import pytest
 from checkpoints import tiny_config, write_local_dir
 from PIL import Image
 
-from clipheads.bundle import Label, Labeller
+from clipheads.bundle import HeadRecord, Label, Labeller
 from clipheads.descriptions import Description
 from clipheads.errors import AtlasError
 from clipheads.imported_labels import name_heads_from_file
@@ -95,6 +95,43 @@ def test_a_labeller_that_fails_leaves_the_bundle_as_it_was(atlas: Path) -> None:
         relabel(atlas / "tiny", fails)
 
     assert files_of(atlas) == before
+
+
+def test_a_head_whose_question_failed_keeps_its_label_and_says_so(
+    inputs: Path, atlas: Path
+) -> None:
+    relabel(atlas / "tiny", partial(name_heads_from_file, file=inputs / "labels.csv"))
+    before = {head.id: head for head in heads_of(atlas / "tiny")}
+
+    def half(heads: Mapping[str, Sequence[Description]], _bundle: Path) -> NamedHeads:
+        labels = {
+            head: Label(text="shape", confidence=None, reason="Seen.")
+            if head == "L2.H0"
+            else Label(text=None, confidence=None, reason="No answer.")
+            for head in heads
+        }
+        return NamedHeads(
+            labels,
+            {head: [False] * len(described) for head, described in heads.items()},
+            Labeller(kind="openai", method="A model."),
+            dict.fromkeys(set(heads) - {"L2.H0"}, "No answer."),
+        )
+
+    for _ in range(2):
+        relabel(atlas / "tiny", half)
+        after = {head.id: head for head in heads_of(atlas / "tiny")}
+        assert after["L2.H0"].label.text == "shape"
+        assert after["L2.H1"].label.text == before["L2.H1"].label.text == "Colour"
+        assert after["L2.H1"].label.reason == "Kept from the labels before: No answer."
+        assert after["L2.H1"].descriptions == before["L2.H1"].descriptions
+        assert after["L1.H0"].label == Label(text=None, confidence=None, reason="No answer.")
+
+
+def heads_of(folder: Path) -> list[HeadRecord]:
+    return [
+        HeadRecord.model_validate_json(path.read_bytes())
+        for path in sorted((folder / "heads").glob("*.json"))
+    ]
 
 
 def test_the_labeller_sees_the_descriptions_of_every_head(atlas: Path) -> None:

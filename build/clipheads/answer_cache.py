@@ -15,11 +15,16 @@ def answer_key(prompt: object, model: str, prompt_version: str) -> str:
     return stage_key(prompt_version, model, prompt)
 
 
+def has_answers(cache: Path) -> bool:
+    """Whether any answer is kept there."""
+    return next(cache.glob("*/*.json"), None) is not None
+
+
 def read_answer(cache: Path, key: str) -> str | None:
     """Return the answer of this key, or None if there is none or its file is damaged."""
     try:
         kept = json.loads(_path(cache, key).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     answer = kept.get("answer") if isinstance(kept, dict) else None
     return answer if isinstance(answer, str) else None

@@ -8,20 +8,22 @@ of Madasu et al., 2024).
 
 import json
 import math
+import os
 import re
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cache as remember
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from openai.types.chat import ChatCompletionMessageParam
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from clipheads.answer_cache import answer_key, read_answer, write_answer
+from clipheads.answer_cache import answer_key, has_answers, read_answer, write_answer
 from clipheads.bundle import Label, Labeller
-from clipheads.chat_client import ChatClient, Question, Unanswered
+from clipheads.chat_client import ChatClient, Question, Unanswered, api_key, server_address
 from clipheads.data_files import data_file
 from clipheads.descriptions import Description, fold_label
 from clipheads.errors import AtlasError
@@ -36,6 +38,15 @@ DEFAULT_MODEL = "gpt-4o-mini"
 
 LONGEST_LABEL = 4
 """Words; a property is a word or two, and a longer text is no label but a sentence."""
+
+LONGEST_LABEL_TEXT = 60
+"""Characters, for a language that writes without spaces, or a word without end."""
+
+LONGEST_REASON = 500
+"""Characters; a reason is a sentence or two, and a longer one is cut."""
+
+TIMEOUT, RETRIES, BACKOFF = 60.0, 5, 1.0
+"""Seconds for one request; further requests after a passing trouble; seconds before the first."""
 
 TOKEN_ESTIMATE = (
     "estimated as one token for four characters of English prompt and schema, four more for"
@@ -128,19 +139,31 @@ def name_heads_in_context(
     A head whose judgement fails keeps its label; the reason then says that its descriptions
     were not judged, and none of them matches. Arguments and errors raised are those of
     `label_heads_in_context`.
+
+    Raises:
+        AtlasError: also if no question about a label got an answer.
     """
     texts = {
         head: [description.text for description in descriptions]
         for head, descriptions in heads.items()
     }
-    labels = label_heads_in_context(
+    labels, unanswered = _labels_in_context(
         texts,
         cache=cache,
         model=model,
         base_url=base_url,
         concurrency=concurrency,
-        progress=progress,
+        timeout=TIMEOUT,
+        retries=RETRIES,
+        backoff=BACKOFF,
+        progress=progress or Silent(),
     )
+    asked = [head for head, described in texts.items() if described]
+    if unanswered and len(unanswered) == len(asked):
+        raise AtlasError(
+            f"no question about a label got an answer ({asked[0]}:"
+            f" {unanswered[asked[0]].rstrip('.')}); the labels stay as they are"
+        )
     judged = judge_heads_in_context(
         {head: (one.text, texts[head]) for head, one in labels.items() if one.text is not None},
         cache=cache,
@@ -156,7 +179,7 @@ def name_heads_in_context(
             labels[head] = labels[head].model_copy(update={"reason": reason.strip()})
         else:
             matching[head] = judgement.shows
-    return NamedHeads(labels, matching, incontext_labeller(model))
+    return NamedHeads(labels, matching, incontext_labeller(model), unanswered)
 
 
 def label_heads_in_context(
@@ -166,9 +189,9 @@ def label_heads_in_context(
     model: str = DEFAULT_MODEL,
     base_url: str | None = None,
     concurrency: int = 4,
-    timeout: float = 60.0,
-    retries: int = 5,
-    backoff: float = 1.0,
+    timeout: float = TIMEOUT,
+    retries: int = RETRIES,
+    backoff: float = BACKOFF,
     progress: Progress | None = None,
 ) -> dict[str, Label]:
     """Label heads by what a language model finds common to their descriptions.
@@ -184,7 +207,7 @@ def label_heads_in_context(
         base_url: of a server that speaks OpenAI's chat completions; by default
             `OPENAI_BASE_URL`, or else OpenAI's own.
         concurrency: requests at once.
-        timeout: seconds for one request.
+        timeout: seconds for one request as a whole.
         retries: further requests for a head after 429, 5xx, a timeout or a dropped
             connection.
         backoff: seconds before the first retry, doubled before each further one; a
@@ -198,23 +221,29 @@ def label_heads_in_context(
         AtlasError: if no question can be asked: no key, a key or model that the server
             does not take, a server that cannot be reached, a cache that cannot be written.
     """
-    progress = progress or Silent()
-    asked = {
-        head: _Asked(_label_question(texts), _read_label) for head, texts in heads.items() if texts
-    }
-    answers = _answers(
-        asked,
-        stage="labels",
+    labels, _unanswered = _labels_in_context(
+        heads,
+        cache=cache,
         model=model,
         base_url=base_url,
-        cache=cache,
         concurrency=concurrency,
         timeout=timeout,
         retries=retries,
         backoff=backoff,
-        progress=progress,
+        progress=progress or Silent(),
     )
-    labels = {}
+    return labels
+
+
+def _labels_in_context(
+    heads: Mapping[str, Sequence[str]], **settings: Any
+) -> tuple[dict[str, Label], dict[str, str]]:
+    """Return a label for each head, and why the heads have none that got no answer."""
+    asked = {
+        head: _Asked(_label_question(texts), _read_label) for head, texts in heads.items() if texts
+    }
+    answers = _answers(asked, stage="labels", **settings)
+    labels, unanswered = {}, {}
     for head in heads:
         answer = answers.get(head)
         if answer is None:
@@ -222,9 +251,10 @@ def label_heads_in_context(
             labels[head] = Label(text=None, confidence=None, reason=reason)
         elif isinstance(answer, Unanswered):
             labels[head] = Label(text=None, confidence=None, reason=answer.reason)
+            unanswered[head] = answer.reason
         else:
             labels[head] = answer
-    return labels
+    return labels, unanswered
 
 
 def judge_heads_in_context(
@@ -234,9 +264,9 @@ def judge_heads_in_context(
     model: str = DEFAULT_MODEL,
     base_url: str | None = None,
     concurrency: int = 4,
-    timeout: float = 60.0,
-    retries: int = 5,
-    backoff: float = 1.0,
+    timeout: float = TIMEOUT,
+    retries: int = RETRIES,
+    backoff: float = BACKOFF,
     progress: Progress | None = None,
 ) -> dict[str, Judgement]:
     """Ask a language model which descriptions of each head show the head's label.
@@ -281,9 +311,9 @@ def judge_descriptions(
     cache: Path,
     model: str = DEFAULT_MODEL,
     base_url: str | None = None,
-    timeout: float = 60.0,
-    retries: int = 5,
-    backoff: float = 1.0,
+    timeout: float = TIMEOUT,
+    retries: int = RETRIES,
+    backoff: float = BACKOFF,
 ) -> list[bool]:
     """Ask a language model of each description whether it shows the property `label`.
 
@@ -303,6 +333,19 @@ def judge_descriptions(
     if judgement.shows is None:
         raise AtlasError(f"which descriptions show {label!r} is not known: {judgement.reason}")
     return judgement.shows
+
+
+def ensure_askable(base_url: str | None, cache: Path) -> None:
+    """Find out before a long computation that its questions could not be asked after it.
+
+    A key is not needed where answers are kept: they may be all.
+
+    Raises:
+        AtlasError: if the server's address is none, or the key is missing or cannot be one.
+    """
+    server_address(base_url)
+    if os.environ.get("OPENAI_API_KEY", "").strip() or not has_answers(cache):
+        api_key()
 
 
 def estimate_calls(
@@ -465,18 +508,32 @@ def _numbered(descriptions: Sequence[str]) -> str:
 
 def _read_label(answer: str) -> Label:
     said = _read_json(answer, _LabelAnswer)
-    reason = " ".join(said.reason.split())
+    reason = _shown(said.reason)
+    if len(reason) > LONGEST_REASON:
+        reason = reason[: LONGEST_REASON - 1].rstrip() + "…"
     if said.label is None:
         reason = reason or "The model found no property in common."
         return Label(text=None, confidence=None, reason=reason)
     if re.search(r"[.!?]\s+\S|[\n;:]", said.label.strip()):
         raise ValueError("The answer's label is more than a name of a property.")
-    text = " ".join(said.label.split()).strip("\"'“”‘’.,!? ")
+    text = _shown(said.label).strip("\"'“”‘’.,!? ")
     if not fold_label(text):
         raise ValueError("The answer's label is empty.")
     if len(text.split()) > LONGEST_LABEL:
         raise ValueError(f"The answer's label has {len(text.split())} words, not a few.")
+    if len(text) > LONGEST_LABEL_TEXT:
+        raise ValueError(f"The answer's label has {len(text)} characters, not a few.")
     return Label(text=text, confidence=None, reason=reason)
+
+
+def _shown(text: str) -> str:
+    """One line of what a reader sees: no character that moves, hides or reorders others."""
+    seen = "".join(
+        " " if unicodedata.category(char) in {"Cc", "Zl", "Zp"} else char
+        for char in text
+        if unicodedata.category(char) not in {"Cf", "Cs"} or char in "\u200c\u200d"
+    )
+    return " ".join(seen.split())
 
 
 def _verdict_reader(count: int) -> Callable[[str], list[bool]]:

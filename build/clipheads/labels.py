@@ -5,7 +5,7 @@ Every labeller gives the same thing, `NamedHeads`: this one, `neighbour_labels`,
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from clipheads.bundle import Label, Labeller
@@ -24,6 +24,8 @@ class NamedHeads:
     matching: dict[str, list[bool]]
     """Which of a head's descriptions match its label, in order; all False without a label."""
     labeller: Labeller
+    unanswered: dict[str, str] = field(default_factory=dict)
+    """Heads about which the labeller could not find out, and why: they keep a label they had."""
 
 
 NameHeads = Callable[[Mapping[str, Sequence[Description]], Path], NamedHeads]

@@ -10,7 +10,7 @@ from clipheads.bundle import GalleryManifest, HeadRecord, ModelRecord, Record
 from clipheads.descriptions import Description
 from clipheads.errors import AtlasError
 from clipheads.export_search import replace_properties
-from clipheads.labels import NameHeads
+from clipheads.labels import NamedHeads, NameHeads
 from clipheads.records import excess_of, head_summary, property_records, scores_of
 from clipheads.stages import Outcome, forget_stage, replacing
 
@@ -47,6 +47,9 @@ def head_descriptions(folder: Path) -> dict[str, list[Description]]:
 def relabel(folder: Path, name_heads: NameHeads) -> Outcome:
     """Replace labels, matches, scores and properties of the bundle in `folder`.
 
+    A head about which the labeller could not find out keeps the label that it has; its reason
+    then says why.
+
     Raises:
         AtlasError: if a file of the bundle cannot be read, or by the labeller; the bundle
             is then what it was.
@@ -63,20 +66,7 @@ def relabel(folder: Path, name_heads: NameHeads) -> Outcome:
         },
         folder,
     )
-    after = [
-        head.model_copy(
-            update={
-                "label": named.labels[head.id],
-                "descriptions": [
-                    one.model_copy(update={"matches_label": matching})
-                    for one, matching in zip(
-                        head.descriptions, named.matching[head.id], strict=True
-                    )
-                ],
-            }
-        )
-        for head in before
-    ]
+    after = [_relabelled(head, named) for head in before]
     if after == before and named.labeller == model.labeller:
         return "unchanged"
     arrays = load_file(folder / "coordinates.safetensors")
@@ -108,6 +98,18 @@ def relabel(folder: Path, name_heads: NameHeads) -> Outcome:
             )
         model_file.write_text(relabelled.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return "built"
+
+
+def _relabelled(head: HeadRecord, named: NamedHeads) -> HeadRecord:
+    why = named.unanswered.get(head.id)
+    if why is not None and head.label.text is not None:
+        reason = f"Kept from the labels before: {why}"
+        return head.model_copy(update={"label": head.label.model_copy(update={"reason": reason})})
+    descriptions = [
+        one.model_copy(update={"matches_label": matching})
+        for one, matching in zip(head.descriptions, named.matching[head.id], strict=True)
+    ]
+    return head.model_copy(update={"label": named.labels[head.id], "descriptions": descriptions})
 
 
 def _heads(folder: Path) -> list[HeadRecord]:

@@ -570,8 +570,9 @@ def _labeller(
         return partial(
             name_heads_by_neighbours, pool=pool or data_file("descriptions", "general.csv")
         )
-    from clipheads.incontext import DEFAULT_MODEL, name_heads_in_context
+    from clipheads.incontext import DEFAULT_MODEL, ensure_askable, name_heads_in_context
 
+    ensure_askable(server, answers)
     return partial(
         name_heads_in_context,
         cache=answers,
