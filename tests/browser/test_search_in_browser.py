@@ -901,3 +901,66 @@ def test_a_link_that_names_the_file_works_without_a_network_too(visit):
     page.context.set_offline(True)
     page.reload()
     answered(page, "text-neighbours")
+
+
+def _contrast(page, cells):
+    """The lowest contrast of a cell's text with its ground, by WCAG's formula."""
+    return page.locator(cells).evaluate_all(
+        """(all) => {
+          const context = document.createElement("canvas").getContext("2d");
+          const luminance = (colours) => {
+            context.clearRect(0, 0, 1, 1);
+            for (const colour of colours) {
+              context.fillStyle = colour;
+              context.fillRect(0, 0, 1, 1);
+            }
+            const [red, green, blue] = [...context.getImageData(0, 0, 1, 1).data.slice(0, 3)]
+              .map((level) => level / 255)
+              .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+            return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+          };
+          const paper = getComputedStyle(document.body).backgroundColor;
+          const contrasts = all.map((cell) => {
+            const text = cell.querySelector("a");
+            let opacity = 1;
+            for (let at = text; at; at = at.parentElement) opacity *= getComputedStyle(at).opacity;
+            if (opacity !== 1) return 0;
+            const ground = luminance([paper, getComputedStyle(cell).backgroundColor]);
+            const ink = luminance([getComputedStyle(text).color]);
+            return (Math.max(ground, ink) + 0.05) / (Math.min(ground, ink) + 0.05);
+          });
+          return Math.min(...contrasts);
+        }"""
+    )
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("heads", ["", "&heads=L1.H1"])
+def test_every_cell_of_a_grid_of_answers_can_be_read(visit, atlas, scheme, heads):
+    image = Python(atlas).images[0]
+    page = visit(f"#text={TEXTS[0]}&image={image}{heads}", color_scheme=scheme)
+    answered(page, "answering", "image-heads")
+    page.wait_for_timeout(300)
+    assert _contrast(page, ".score-grid td.head") >= 4.5
+    regions = page.locator("#results [role=region]")
+    names = regions.evaluate_all("(all) => all.map((one) => one.getAttribute('aria-label'))")
+    assert len(names) == len(set(names)) == 2
+
+
+def test_warm_is_towards_and_cool_is_away_in_grids_as_in_maps(visit, atlas):
+    page = visit(f"#image={Python(atlas).images[0]}")
+    answered(page, "image-heads")
+    page.wait_for_timeout(300)
+    redder = page.locator("#image-heads td.head").evaluate_all(
+        """(all) => all.map((cell) => {
+          const context = document.createElement("canvas").getContext("2d");
+          context.fillStyle = getComputedStyle(cell).backgroundColor;
+          context.fillRect(0, 0, 1, 1);
+          const [red, , blue] = context.getImageData(0, 0, 1, 1).data;
+          return [cell.querySelector(".value").textContent, red - blue];
+        })"""
+    )
+    values = sorted((_number(written), red) for written, red in redder)
+    assert values[0][0] < 0 < values[-1][0]
+    assert values[0][1] < values[-1][1]
+    assert [red for _, red in values] == sorted(red for _, red in values)

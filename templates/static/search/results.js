@@ -291,13 +291,13 @@ export async function results({ ask, model, question, image, picture, heads, out
       make(
         "p",
         {},
-        `Each head\u2019s signed share of what the whole model tells apart among the gallery\u2019s images along ` +
-          `${minus ? "the difference of the two texts" : "this text"}: the covariance of what the head writes in its ` +
-          "direction with what the whole embedding has there, over the variance of the latter. Heads with a ",
+        "Each head\u2019s signed share of the model\u2019s variance along " +
+          `${minus ? "the difference of the two texts" : "this text"}, cov(\u27e8c, t\u27e9, \u27e8f, t\u27e9) / ` +
+          "var\u27e8f, t\u27e9 over the gallery. Heads with a ",
         make("span", { class: "warm-text" }, "positive"),
-        " share tell images apart as the model does; those with a ",
+        " share tell images apart as the whole model does; those with a ",
         make("span", { class: "cool-text" }, "negative"),
-        ` one work against it. `,
+        " one work against it. ",
         make("span", { class: "sum" }, sumOfShares()),
       ),
       grid(title, strengths, share),
