@@ -39,6 +39,12 @@ TOPICS = (
     ("stripes", "Patterns"),
     ("the colour red", "Colours"),
 )
+TRANSFORMS = (
+    ("grey", "removing colour", "colour", 0.4),
+    ("hue", "rotating the hue", "colour", 0.6),
+    ("blur", "blurring", "detail", 0.2),
+    ("word", "a printed word", "words", 0.3),
+)
 SIZES = ((512, 512), (512, 384), (384, 512))
 
 
@@ -186,6 +192,20 @@ def _blob(what: Scene, grid: tuple[int, int], noise: np.random.Generator) -> NDA
     return (0.01 * values).astype(np.float16)
 
 
+def _effect(transform: bundle.TransformRecord, stands_out: bool) -> bundle.TransformEffect:
+    ratio = 3.0 if stands_out else 0.9
+    return bundle.TransformEffect(
+        transform=transform.name,
+        effect=ratio * transform.mean,
+        low=0.8 * ratio * transform.mean,
+        high=1.25 * ratio * transform.mean,
+        ratio=ratio,
+        ratio_low=0.8 * ratio,
+        ratio_high=1.25 * ratio,
+        stands_out=stands_out,
+    )
+
+
 def write_model(
     atlas: Path,
     gallery: bundle.GalleryManifest,
@@ -236,6 +256,16 @@ def write_model(
     strength = 0.02 + 0.012 * rng.standard_normal((count, len(names)))
     mean = strength.mean(0)
 
+    profile = bundle.ModelProfile(
+        images=count,
+        words=["boat", "house"],
+        transforms=[
+            bundle.TransformRecord(name=name, title=title, group=group, mean=mean)
+            for name, title, group, mean in TRANSFORMS
+        ],
+        stands_out=2.0,
+        reads=0.5,
+    )
     summaries, properties = [], {}
     weights = rng.dirichlet(np.full(len(names), 0.5)) * 0.8
     for at, (layer, head) in enumerate(names):
@@ -304,6 +334,17 @@ def write_model(
                 )
                 for k, (text, topic_property) in enumerate(TOPICS)
             ],
+            profile=bundle.HeadProfile(
+                effects=[_effect(profile.transforms[k], at == k) for k in range(len(TRANSFORMS))],
+                reading=bundle.WordReading(
+                    towards=0.01,
+                    deviations=0.9,
+                    beyond=0.8 if at == 2 else 0.1,
+                    beyond_low=0.6 if at == 2 else -0.1,
+                    beyond_high=1.0 if at == 2 else 0.3,
+                    reads=at == 2,
+                ),
+            ),
         )
         _write_json(folder / "heads" / f"{identity}.json", record)
         summaries.append(
@@ -390,6 +431,7 @@ def write_model(
                 maps=[heat(i) for i in range(min(6, count))],
             )
         ],
+        profile=profile,
         version="0.1.0",
     )
     _write_json(

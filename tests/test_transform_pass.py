@@ -12,7 +12,7 @@ from torch import Tensor
 from clipheads.decomposition import decompose
 from clipheads.gallery_pass import batches
 from clipheads.models import ClipModel
-from clipheads.transform_pass import transformed_coordinates
+from clipheads.transform_pass import seen_pictures, transformed_coordinates
 from clipheads.transforms import invert, mirror
 
 HEADS = [(0, 1), (2, 0)]
@@ -34,12 +34,19 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return paths
 
 
+def test_what_the_model_sees_is_the_picture_itself(model: ClipModel, files: list[Path]) -> None:
+    shown = torch.stack([torch.from_numpy(np.array(Image.open(path))) for path in files])
+    assert torch.equal(seen_pictures(model, files, batch_size=2), shown.permute(0, 3, 1, 2))
+
+
 def test_no_transform_gives_the_coordinates_of_the_gallery(
     model: ClipModel, files: list[Path]
 ) -> None:
     (pixels,) = batches(model, files, 5)
     expected = decompose(model, pixels).coordinates[:, [0, 2], [1, 0]]
-    found = transformed_coordinates(model, files, HEADS, None, batch_size=2)
+    found = transformed_coordinates(
+        model, seen_pictures(model, files, batch_size=3), HEADS, None, batch_size=2
+    )
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
 
 
@@ -55,8 +62,8 @@ def test_a_transform_does_what_the_transformed_file_would(
         changed.append(tmp_path / path.name)
         Image.fromarray(result.numpy()).save(changed[-1])
     torch.testing.assert_close(
-        transformed_coordinates(model, files, HEADS, transform),
-        transformed_coordinates(model, changed, HEADS, None),
+        transformed_coordinates(model, seen_pictures(model, files), HEADS, transform),
+        transformed_coordinates(model, seen_pictures(model, changed), HEADS, None),
         atol=1e-5,
         rtol=1e-4,
     )
@@ -65,6 +72,7 @@ def test_a_transform_does_what_the_transformed_file_would(
 def test_the_seed_of_a_picture_is_its_place_whatever_the_batches(
     model: ClipModel, files: list[Path]
 ) -> None:
+    pictures = seen_pictures(model, files)
     steps: list[int] = []
     for size in (1, 2, 5):
         seeds: list[int] = []
@@ -73,6 +81,6 @@ def test_the_seed_of_a_picture_is_its_place_whatever_the_batches(
             seeds.append(seed)
             return picture
 
-        transformed_coordinates(model, files, HEADS, keep, batch_size=size, advance=steps.append)
+        transformed_coordinates(model, pictures, HEADS, keep, batch_size=size, advance=steps.append)
         assert seeds == [0, 1, 2, 3, 4]
     assert sum(steps) == 15

@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -107,7 +107,7 @@ from clipheads.stages import (
     stage_key,
 )
 from clipheads.text_span import Pick, textspan
-from clipheads.transform_pass import transformed_coordinates
+from clipheads.transform_pass import seen_pictures, transformed_coordinates
 from clipheads.transforms import PRINTED, all_transforms, word_of
 from clipheads.transforms import VERSION as TRANSFORMS_VERSION
 
@@ -563,10 +563,14 @@ class _Build:
         with self.progress.stage("profile", len(passes) * len(files), "images") as advance:
             made: set[int] = set()
 
+            @cache
+            def pictures() -> Tensor:
+                return seen_pictures(self.model, files, batch_size=self.batch_size)
+
             def make(index: int, path: Path) -> None:
                 coordinates = transformed_coordinates(
                     self.model,
-                    files,
+                    pictures(),
                     self.heads,
                     passes[index],
                     batch_size=self.batch_size,

@@ -35,6 +35,7 @@ from .citations import Citation, cite
 from .heatmap_png import peak
 from .links import Link, address, links_in
 from .palette import COLOURS, assign
+from .profile_views import EffectMap, HeadProfileView, effect_maps, head_profile_view
 
 HOME = Link("index.html")
 METHODS = Link("methods/index.html")
@@ -57,6 +58,7 @@ METHODS_ANCHORS = frozenset(
         "association",
         "neighbours",
         "segmentation",
+        "profile",
         "pictures",
         "limits",
         "data",
@@ -226,6 +228,8 @@ class ModelContent:
     input: Term
     layers: tuple[LayerTerms, ...]
     unlabelled: int
+    effects: tuple[EffectMap, ...]
+    """What moves the heads; empty if no profile was made."""
     published: int
     """Heads of this model whose label the paper's authors published."""
     citation: Citation
@@ -255,6 +259,8 @@ class HeadContent:
     strongest: tuple[tuple[Picture, Strength], ...]
     neighbours: tuple[tuple[Picture, tuple[Near, ...]], ...]
     topics: tuple[tuple[TopicMaps, tuple[Heat, ...]], ...]
+    profile: HeadProfileView | None
+    """What moves the head; None if no profile was made."""
     previous: HeadView | None
     following: HeadView | None
     earlier: HeadView | None
@@ -559,11 +565,14 @@ def _model_page(
                 for layer in reversed(range(shape.layers))
             ),
             unlabelled=sum(head.summary.label is None for head in model.heads),
+            effects=effect_maps(model.bundle.heads, record.profile),
             published=published,
             citation=cite(record, "heads", address(base_url, model.page.path)),
         ),
         trail=(Crumb("Atlas", HOME),),
-        anchors=frozenset({"heads", "scores", "terms", "properties", "contrasts", "cite"}),
+        anchors=frozenset(
+            {"heads", "profile", "scores", "terms", "properties", "contrasts", "cite"}
+        ),
     )
 
 
@@ -599,6 +608,7 @@ def _head_pages(model: ModelView, published: Mapping[str, str], base_url: str | 
             topics=tuple(
                 zip(record.topics, model.heats(t.maps for t in record.topics), strict=True)
             ),
+            profile=head_profile_view(record.profile, model.record.profile),
             previous=model.heads[place - 1] if place else None,
             following=model.heads[place + 1] if place + 1 < len(model.heads) else None,
             earlier=at.get((record.layer - 1, record.head)),
@@ -618,7 +628,9 @@ def _head_pages(model: ModelView, published: Mapping[str, str], base_url: str | 
                 description=f"Head {name}, {label or 'without a label'}. {texts}",
                 content=content,
                 trail=(Crumb("Atlas", HOME), Crumb(model.record.name, model.page)),
-                anchors=frozenset({"descriptions", "strongest", "neighbours", "topics", "cite"}),
+                anchors=frozenset(
+                    {"descriptions", "strongest", "neighbours", "profile", "topics", "cite"}
+                ),
                 picture=content.strongest[0][0].full if content.strongest else None,
             )
         )
