@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from clipheads.bundle import SkippedImage
 from clipheads.errors import AtlasError
 from clipheads.models import PAPER_MODELS
 from headatlas import cli
@@ -192,6 +193,19 @@ def test_a_broken_image_is_skipped_named_and_counted_and_a_second_run_does_nothi
     assert "1 skipped, 3 images read" in first.stdout
     assert "nothing to do" in second.stdout
     assert "\x1b" not in first.stdout  # plain in a pipe
+
+
+def test_of_a_hundred_thousand_missing_images_the_terminal_names_the_first_and_the_number() -> None:
+    missing = [SkippedImage(file=f"{n}.png", reason="gone") for n in range(100_000)]
+    lines = cli.skipped_lines(missing, 13, Path("atlas/gallery/manifest.json"))
+    assert lines[0] == "skipped 0.png: gone"
+    assert lines[-2:] == [
+        "… and 99980 more, all listed in atlas/gallery/manifest.json",
+        "100000 skipped, 13 images read",
+    ]
+    assert len(lines) == 22
+    assert cli.skipped_lines(missing[:2], 1, Path("m"))[-1] == "2 skipped, 1 images read"
+    assert cli.skipped_lines([], 1, Path("m")) == []
 
 
 def test_the_truth_of_an_atlas_that_is_not_there_is_one_line(tmp_path: Path) -> None:

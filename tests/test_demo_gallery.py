@@ -13,6 +13,7 @@ from clipheads.demo_world.evaluation import FIRST_EVALUATION_SEED
 from clipheads.demo_world.gallery import choose_scenes, write_demo_gallery
 from clipheads.demo_world.scenes import draw_scene, sample_scene
 from clipheads.demo_world.sprites import default_sprites
+from clipheads.errors import AtlasError
 
 
 def test_every_category_is_shown_as_often_as_any_other() -> None:
@@ -71,3 +72,50 @@ def test_a_file_shows_its_scene_and_a_second_call_draws_nothing(
 
     (tmp_path / rows[0]["file"]).unlink()
     assert write_demo_gallery(tmp_path) is True
+
+
+@pytest.fixture
+def six_scenes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    scenes = choose_scenes(6)
+    monkeypatch.setattr(gallery, "choose_scenes", lambda: scenes)
+    return [f"scene-{scene.seed:05d}.png" for scene in scenes]
+
+
+def test_files_of_somebody_else_are_neither_overwritten_nor_removed(
+    tmp_path: Path, six_scenes: list[str]
+) -> None:
+    foreign = {
+        "gallery.csv": "file,title\nscene-1.png,Mine\n",
+        "scene-1.png": "mine",
+        six_scenes[2]: "mine too",
+    }
+    for name, text in foreign.items():
+        (tmp_path / name).write_text(text)
+
+    with pytest.raises(AtlasError, match="was not made by head-atlas"):
+        write_demo_gallery(tmp_path)
+
+    assert {name: (tmp_path / name).read_text() for name in foreign} == foreign
+    (tmp_path / "gallery.csv").unlink()
+    (tmp_path / six_scenes[2]).unlink()
+    write_demo_gallery(tmp_path)
+    assert (tmp_path / "scene-1.png").read_text() == "mine"
+
+
+def test_a_gallery_of_an_earlier_version_is_taken_over(
+    tmp_path: Path, six_scenes: list[str]
+) -> None:
+    (tmp_path / "scene-99999.png").write_bytes(b"of the earlier version")
+    row = 'scene-99999.png,An owl,,MIT,"Demo world, scene 99999, owl"'
+    (tmp_path / "gallery.csv").write_text(f"file,title,credit,licence,source\n{row}\n")
+
+    assert write_demo_gallery(tmp_path) is True
+
+    assert sorted(path.name for path in tmp_path.glob("*.png")) == sorted(six_scenes)
+    assert write_demo_gallery(tmp_path) is False
+
+
+def test_a_file_in_place_of_the_folder_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(AtlasError, match="cannot write there"):
+        write_demo_gallery(tmp_path / "file")

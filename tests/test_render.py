@@ -187,3 +187,17 @@ def test_a_lower_precision_and_its_error_are_said_on_the_models_page(tmp_path):
 
     assert "multiplied in bf16" in html
     assert "0.0021" in html
+
+
+def test_a_page_stays_small_however_many_images_were_skipped(tmp_path):
+    folder = write_bundle(tmp_path, images=6)
+    missing = [{"file": f"{n}.png", "reason": "gone"} for n in range(5000)]
+    missing[0]["file"] = "x" * 5000
+    edit_json(folder / "gallery" / "manifest.json", skipped=missing)
+    atlas = read_atlas(folder)
+    pages = build_pages(atlas, model_views(atlas), {})
+    text = next(render(page) for page in pages if page.path.endswith("/images/index.html"))
+    assert "99.png" in text
+    assert "100.png" not in text
+    assert "and 4900 more" in text
+    assert len(text) < 30_000

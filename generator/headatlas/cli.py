@@ -19,7 +19,9 @@ from headatlas.border import SHOW, main
 from headatlas.console import PlainConsole, progress_for
 
 if TYPE_CHECKING:
-    from clipheads.bundle import GroundTruthRecord
+    from collections.abc import Sequence
+
+    from clipheads.bundle import GroundTruthRecord, SkippedImage
     from clipheads.labels import NameHeads
 
 # Threads that wait for one another by spinning make torch several times slower on a busy machine.
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 __all__ = ["app", "main"]
+
+SKIPPED_LINES = 20
+"""So many images that were skipped are named on the terminal."""
 
 
 class _Group(TyperGroup):
@@ -588,15 +593,29 @@ def _build_model(name: str, *, gallery: Path, atlas: Path, **options: object) ->
 
     progress = progress_for(out)
     report = build_model(name, gallery=gallery, atlas=atlas, progress=progress, **options)  # type: ignore[arg-type]
-    for skipped in report.skipped:
-        progress.note(f"skipped {skipped.file}: {skipped.reason}")
-    if report.skipped:
-        progress.note(f"{len(report.skipped)} skipped, {report.images} images read")
+    for line in skipped_lines(report.skipped, report.images, atlas / "gallery" / "manifest.json"):
+        progress.note(line)
     built = [stage for stage, outcome in report.stages.items() if outcome == "built"]
     if built:
         progress.note(f"{report.model}: built {', '.join(built)} in {report.folder}")
     else:
         progress.note(f"{report.model}: nothing to do, all stages are unchanged")
+
+
+def skipped_lines(skipped: "Sequence[SkippedImage]", images: int, manifest: Path) -> list[str]:
+    """Say which images were skipped: the first of them, and how many there are.
+
+    Args:
+        skipped: all of them, with the reasons.
+        images: how many were read.
+        manifest: the file that lists all of them.
+    """
+    if not skipped:
+        return []
+    lines = [f"skipped {one.file}: {one.reason}" for one in skipped[:SKIPPED_LINES]]
+    if len(skipped) > SKIPPED_LINES:
+        lines.append(f"… and {len(skipped) - SKIPPED_LINES} more, all listed in {manifest}")
+    return [*lines, f"{len(skipped)} skipped, {images} images read"]
 
 
 def _measure_truth(atlas: Path, device: str) -> "GroundTruthRecord":

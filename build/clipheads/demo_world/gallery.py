@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Iterator
 from itertools import cycle
@@ -11,10 +12,26 @@ from statistics import fmean
 import numpy as np
 from PIL import Image
 
+from clipheads.atomic_files import sha256_file
 from clipheads.demo_world.captions import scene_attributes, title
 from clipheads.demo_world.scenes import Scene, draw_scene, sample_scene
 from clipheads.demo_world.sprites import Sprites, default_sprites
+from clipheads.locking import locked
+from clipheads.owned_files import (
+    LIST,
+    Made,
+    adopt,
+    damaged,
+    made_in,
+    publish,
+    read_list,
+    refuse_foreign,
+    scratch_folder,
+    settle,
+)
 from clipheads.progress import Progress, Silent
+from clipheads.record_files import read_table
+from clipheads.stages import ensure_writable, stage_key
 
 IMAGES = 480
 SIDE = 320
@@ -30,6 +47,10 @@ common than others counts as several."""
 
 COMMON = {"pattern: plain": 4, "count: 1": 2, "style: plain": 4}
 """How many values of its kind a common value counts as."""
+
+SOURCE = "Demo world, scene "
+LISTING = "gallery.csv"
+MAKER = "scenes"
 
 CREDIT = "Composed from Fluent Emoji 3D by Microsoft"
 LICENCE = "MIT"
@@ -90,6 +111,10 @@ def write_demo_gallery(folder: Path, progress: Progress | None = None) -> bool:
 
     Returns:
         Whether anything was drawn.
+
+    Raises:
+        AtlasError: if `folder` cannot be written, or holds other files under these names; none of
+            them is touched.
     """
     progress = progress or Silent()
     scenes = choose_scenes()
@@ -99,22 +124,37 @@ def write_demo_gallery(folder: Path, progress: Progress | None = None) -> bool:
     rows.writerow(("file", "title", "credit", "licence", "source"))
     for scene, name in zip(scenes, names, strict=True):
         shown = " and ".join(item.name for item in scene.objects)
-        source = f"Demo world, scene {scene.seed}, {shown}"
-        rows.writerow((name, title(scene), CREDIT, LICENCE, source))
-    listing = folder / "gallery.csv"
-    if (
-        listing.exists()
-        and listing.read_text(encoding="utf-8") == table.getvalue()
-        and all((folder / name).exists() for name in names)
-    ):
-        return False
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("scene-*.png"):
-        old.unlink()
-    with progress.stage("draw scenes", len(scenes), "scenes") as advance:
-        for scene, name in zip(scenes, names, strict=True):
-            Image.fromarray(draw_scene(scene, SIDE)[0]).save(folder / name, compress_level=1)
-            advance(1)
-    # Written last: a folder without it is drawn again.
-    listing.write_text(table.getvalue(), encoding="utf-8")
+        rows.writerow((name, title(scene), CREDIT, LICENCE, f"{SOURCE}{scene.seed}, {shown}"))
+    ensure_writable(folder)
+    with locked(folder, "run that draws the scenes"):
+        _adopt_earlier(folder)
+        settle(folder)
+        key = stage_key(table.getvalue(), SIDE)
+        made = read_list(folder).made.get(MAKER)
+        if made is not None and made.key == key and not damaged(folder, made):
+            return False
+        refuse_foreign(folder, [*names, LISTING], read_list(folder).owned)
+        with scratch_folder(folder, MAKER) as scratch:
+            with progress.stage("draw scenes", len(scenes), "scenes") as advance:
+                for scene, name in zip(scenes, names, strict=True):
+                    picture = Image.fromarray(draw_scene(scene, SIDE)[0])
+                    picture.save(scratch / name, compress_level=1)
+                    advance(1)
+            (scratch / LISTING).write_text(table.getvalue(), encoding="utf-8")
+            publish(folder, scratch, {MAKER: made_in(scratch, key)}, seals=[LISTING])
     return True
+
+
+def _adopt_earlier(folder: Path) -> None:
+    """Take over a gallery that was drawn before its files were listed as the project's own."""
+    listing = folder / LISTING
+    if not listing.is_file() or (folder / LIST).exists():
+        return
+    rows = [row.fields for row in read_table(listing, ("file",))]
+    if all(
+        row.get("source", "").startswith(SOURCE) and re.fullmatch(r"scene-\d+\.png", row["file"])
+        for row in rows
+    ):
+        own = [LISTING, *(row["file"] for row in rows)]
+        there = {name: sha256_file(folder / name) for name in own if (folder / name).is_file()}
+        adopt(folder, {MAKER: Made(key=None, files=there)})
