@@ -13,7 +13,7 @@ from checkpoints import tiny_config, write_local_dir
 from PIL import Image
 from safetensors.torch import load_file
 
-from clipheads import pipeline
+from clipheads import pipeline, stage_settings
 from clipheads.bundle import (
     GalleryManifest,
     HeadRecord,
@@ -29,6 +29,7 @@ from clipheads.export import project
 from clipheads.fidelity import MAX_ERROR
 from clipheads.gallery import open_image
 from clipheads.labels import NamedHeads
+from clipheads.locking import locked
 from clipheads.models import embed_texts, load_model
 from clipheads.pipeline import BuildReport, build_model, folder_name
 from clipheads.progress import Advance
@@ -100,7 +101,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for index in range(14):
         pixels = np.zeros((60, 80, 3), dtype=np.uint8) + rng.integers(0, 255, 3, dtype=np.uint8)
         pixels[10:40, index : index + 30] = rng.integers(0, 255, (30, 30, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(folder / "photos" / f"picture_{index:02d}.png")
+        Image.fromarray(pixels).save(folder / "photos" / f"picture-{index:02d}.png")
     (folder / "pool.csv").write_text(POOL)
     (folder / "topics.csv").write_text("text,property\na cat,animals\na stone,objects\n")
     (folder / "contrasts.csv").write_text("first,second\na cat,a dog\na cat,the sky\n")
@@ -187,7 +188,7 @@ def test_every_map_is_the_topic_in_the_head_over_the_image(
     record = _heads(built)[9]
     shown = record.topics[1]
     model = load_model(f"local-dir:{inputs / 'tiny'}", device="cpu")
-    file = inputs / "photos" / f"{shown.maps[2].image.replace('-', '_')}.png"
+    file = inputs / "photos" / f"{shown.maps[2].image}.png"
     pixels = model.preprocess(open_image(file))[None]
     tokens = decompose_patches(model, pixels, [(record.layer, record.head)])[0, 0]
     basis = load_file(built.folder / "basis.safetensors")["basis"][9]
@@ -262,7 +263,7 @@ def test_an_interrupted_build_resumes_where_it_stopped(
     kept: int,
     shards: str,
 ) -> None:
-    monkeypatch.setattr(pipeline, shards, 4)
+    monkeypatch.setattr(stage_settings, shards, 4)
     whole = _build(inputs, tmp_path / "whole", batch_size=1)
     atlas = tmp_path / "atlas"
     with pytest.raises(KeyboardInterrupt):
@@ -372,7 +373,7 @@ def test_only_what_depends_on_a_changed_input_is_built_again(
     report = _build(inputs, atlas, descriptions=texts, topics=topics)
     assert _built_stages(report) == ["topics", "heat maps", "search", "records"]
 
-    (tmp_path / "photos/gallery.csv").write_text("file,credit\npicture_00.png,Ann\n")
+    (tmp_path / "photos/gallery.csv").write_text("file,credit\npicture-00.png,Ann\n")
     report = _build(inputs, atlas, descriptions=texts, topics=topics, gallery=tmp_path / "photos")
     assert _built_stages(report) == ["gallery", "search", "records"]
 
@@ -415,7 +416,7 @@ def test_another_gallery_makes_other_models_stale(
     shutil.copytree(built.folder.parent, atlas)
     shutil.copytree(built.folder, atlas / "other")
     shutil.copytree(inputs / "photos", tmp_path / "photos")
-    (tmp_path / "photos/picture_13.png").unlink()
+    (tmp_path / "photos/picture-13.png").unlink()
     progress = Watched()
     report = _build(inputs, atlas, gallery=tmp_path / "photos", progress=progress)
     assert report.images == 13
@@ -425,7 +426,7 @@ def test_another_gallery_makes_other_models_stale(
 
 def test_a_gallery_of_one_image_is_built(inputs: Path, tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
-    shutil.copy(inputs / "photos/picture_00.png", tmp_path / "photos")
+    shutil.copy(inputs / "photos/picture-00.png", tmp_path / "photos")
     report = _build(inputs, tmp_path / "atlas", gallery=tmp_path / "photos")
     heads = _heads(report)
     assert {head.label.text for head in heads} == {None}
@@ -523,3 +524,104 @@ def test_a_model_whose_encoder_cannot_be_exported_is_refused_before_anything_is_
     with pytest.raises(ModelError, match=r"text encoder of tiny .* tokenizer is not CLIP's own"):
         _build(inputs, tmp_path / "atlas", export_text_encoder=True)
     assert list((tmp_path / "atlas").rglob("*.safetensors")) == []
+
+
+def test_a_build_never_deletes_a_foreign_gallery(inputs: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "p"
+    shutil.copytree(inputs / "photos", folder / "gallery")
+    before = _bytes(folder)
+    with pytest.raises(AtlasError, match=r"an image of the gallery lies in .*gallery, where"):
+        _build(inputs, folder, gallery=folder / "gallery")
+    manifest = folder / "photos.csv"
+    manifest.write_text("file\ngallery/picture-00.png\n")
+    with pytest.raises(AtlasError, match=r"an image of the gallery lies in .*gallery, where"):
+        _build(inputs, folder, gallery=manifest)
+    manifest.unlink()
+    assert _bytes(folder) == before
+
+
+def test_foreign_files_in_an_atlas_stay(inputs: Path, tmp_path: Path) -> None:
+    atlas = tmp_path / "atlas"
+    foreign = {
+        "gallery/holiday.jpg": b"mine",
+        "gallery/sub/thesis.docx": b"mine too",
+        "tiny/heads/notes.txt": b"on heads",
+        "tiny/search/index.html": b"a search",
+        "tiny/.contributions-2024/notes": b"hidden",
+        ".gallery.partial/notes": b"hidden too",
+    }
+    for name, content in foreign.items():
+        (atlas / name).parent.mkdir(parents=True, exist_ok=True)
+        (atlas / name).write_bytes(content)
+    _build(inputs, atlas)
+    (tmp_path / "photos").mkdir()
+    shutil.copy(inputs / "photos/picture-00.png", tmp_path / "photos")
+    _build(inputs, atlas, gallery=tmp_path / "photos", layers="last4")
+    assert len(list((atlas / "gallery").glob("*.webp"))) == 1
+    assert len(list((atlas / "tiny/heads").glob("*.json"))) == 8
+    after = _bytes(atlas)
+    assert {name: after[name] for name in foreign} == foreign
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "gallery/picture-03.webp",
+        "gallery/manifest.json",
+        "tiny/model.json",
+        "tiny/heads/L2.H1.json",
+        "tiny/search/search.json",
+        "stages.json",
+        "tiny/stages.json",
+    ],
+)
+def test_a_foreign_file_in_the_way_is_one_line_before_anything_is_computed(
+    inputs: Path, tmp_path: Path, name: str
+) -> None:
+    atlas = tmp_path / "atlas"
+    (atlas / name).parent.mkdir(parents=True)
+    (atlas / name).write_text("mine")
+    with pytest.raises(AtlasError, match="not made by head-atlas"):
+        _build(inputs, atlas)
+    after = {path: content for path, content in _bytes(atlas).items() if path[0] != "."}
+    assert after == {name: b"mine"}
+
+
+def test_an_atlas_from_before_the_list_of_files_is_taken_up(
+    built: BuildReport, inputs: Path, tmp_path: Path
+) -> None:
+    atlas = tmp_path / "atlas"
+    shutil.copytree(built.folder.parent, atlas)
+    (atlas / "stages.json").write_text(f'{{"gallery": "{"a" * 64}"}}')
+    (atlas / "tiny/stages.json").write_text(f'{{"records": "{"b" * 64}"}}')
+    (atlas / "tiny/model.json").unlink()
+    (atlas / "tiny/search/property-gone.bin").write_bytes(b"stale")
+    (atlas / "tiny/heads/notes.txt").write_text("mine")
+    report = _build(inputs, atlas)
+    assert _built_stages(report) == STAGES
+    (atlas / "tiny/heads/notes.txt").unlink()
+    assert _bytes(atlas) == _bytes(built.folder.parent)
+
+
+def test_a_second_build_in_the_same_atlas_is_refused(inputs: Path, tmp_path: Path) -> None:
+    (tmp_path / "atlas").mkdir()
+    with locked(tmp_path / "atlas"), pytest.raises(AtlasError, match="another build is running"):
+        _build(inputs, tmp_path / "atlas")
+    assert _built_stages(_build(inputs, tmp_path / "atlas")) == STAGES
+
+
+def test_damaged_files_of_a_finished_build_are_made_again(
+    built: BuildReport, inputs: Path, tmp_path: Path
+) -> None:
+    atlas = tmp_path / "atlas"
+    shutil.copytree(built.folder.parent, atlas)
+    for name in ("tiny/projections.onnx", "tiny/search/coordinates.bin", "tiny/images.json"):
+        damaged = bytearray((atlas / name).read_bytes())
+        damaged[len(damaged) // 2] ^= 1
+        (atlas / name).write_bytes(damaged)
+    (atlas / "gallery/picture-05.webp").write_bytes(b"")
+    progress = Watched()
+    report = _build(inputs, atlas, progress=progress)
+    assert _built_stages(report) == ["gallery", "projections", "search", "records"]
+    assert sum("missing or damaged; made again" in note for note in progress.notes) == 4
+    assert _bytes(atlas) == _bytes(built.folder.parent)

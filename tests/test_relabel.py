@@ -165,7 +165,7 @@ def test_what_is_not_there_is_one_line(inputs: Path, atlas: Path, tmp_path: Path
     broken = tmp_path / "broken"
     shutil.copytree(atlas, broken)
     (broken / "tiny" / "heads" / "L0.H1.json").write_text("{")
-    with pytest.raises(AtlasError, match=r"L0\.H1\.json: cannot be read; run `head-atlas build`"):
+    with pytest.raises(AtlasError, match=r"L0\.H1\.json: .*; run `head-atlas build` again"):
         relabel(broken / "tiny", name_heads)
     (broken / "gallery" / "manifest.json").write_text(
         (atlas / "gallery" / "manifest.json").read_text().replace('"sha256": "', '"sha256": "0')

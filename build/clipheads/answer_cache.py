@@ -7,7 +7,8 @@ question too, so that a reader can see what an answer was given to.
 import json
 from pathlib import Path
 
-from clipheads.stages import replacing, stage_key
+from clipheads.atomic_files import replacing
+from clipheads.stages import stage_key
 
 
 def answer_key(prompt: object, model: str, prompt_version: str) -> str:

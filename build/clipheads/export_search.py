@@ -1,6 +1,6 @@
 """What the search page loads of a model: the folder `search/` of its bundle.
 
-The files are described in docs/search-format.md. `search.json` names all of them and is written
+The files are described in docs/search-format.md. `search.json` names all of them and appears
 last, so that a folder that has it is whole.
 """
 
@@ -11,10 +11,10 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from clipheads.atomic_files import sha256_file
 from clipheads.binary_rows import write_rows
 from clipheads.bundle import (
     Preprocessing,
@@ -24,14 +24,15 @@ from clipheads.bundle import (
     SearchRecord,
     Tokenizer,
 )
-from clipheads.errors import AtlasError
 from clipheads.neighbours import property_vectors
 from clipheads.onnx_graph import read_fidelity
+from clipheads.record_files import read_record
 from clipheads.records import Findings, head_id
-from clipheads.stages import replacing, sha256_file
 
 FOLDER = "search"
 RECORD = "search.json"
+PROPERTY = "property-"
+"""Begins the names of the files that depend on the labels."""
 
 Encoder = Literal["text", "image"]
 
@@ -41,23 +42,8 @@ def encoder_file(encoder: Encoder) -> str:
     return f"{encoder}-encoder.onnx"
 
 
-def close_search(folder: Path) -> None:
-    """Count the search files of a bundle as not whole, before one of them is replaced."""
-    (folder / FOLDER).mkdir(exist_ok=True)
-    (folder / FOLDER / RECORD).unlink(missing_ok=True)
-
-
-def search_outputs(folder: Path) -> list[str]:
-    """The files of a bundle's search, from the bundle's folder."""
-    names = [f"{FOLDER}/{RECORD}"]
-    try:
-        record = SearchRecord.model_validate_json((folder / FOLDER / RECORD).read_bytes())
-    except (OSError, ValidationError):
-        return names
-    return names + [f"{FOLDER}/{file.name}" for file in record.files.values()]
-
-
 def write_search(
+    scratch: Path,
     folder: Path,
     findings: Findings,
     *,
@@ -68,9 +54,10 @@ def write_search(
     tokenizer: Tokenizer | None,
     encoders: Collection[Encoder],
 ) -> None:
-    """Write the folder `search/` of the bundle in `folder`, whatever it held before.
+    """Write the folder `search/` of a bundle into `scratch`, without the encoders.
 
     Args:
+        scratch: an empty folder.
         folder: of the bundle; holds `projections.onnx` and, in `search/`, the encoders.
         findings: what is known of the model over the gallery.
         gallery_sha256: of the gallery's manifest.
@@ -80,31 +67,33 @@ def write_search(
         tokenizer: of the model, if it is CLIP's own.
         encoders: which have been exported.
     """
-    close_search(folder)
+    (scratch / FOLDER).mkdir()
     units = normalize(findings.coordinates.float(), dim=-1)
     norms = findings.coordinates.float().norm(dim=-1)
     texts = _texts(findings)
     embedded = findings.text_embeddings[[findings.texts[str(row["text"])] for row in texts]]
     files = {
-        "projections": _described(folder, "../projections.onnx"),
+        "projections": _described(folder / "projections.onnx", "../projections.onnx"),
         "coordinates": _rows(
-            folder, "coordinates.bin", units.numpy(), norms.numpy(), findings.shares.numpy()
+            scratch, "coordinates.bin", units.numpy(), norms.numpy(), findings.shares.numpy()
         ),
-        "basis": _rows(folder, "basis.bin", findings.basis.transpose(1, 2).numpy()),
-        "image_embeddings": _rows(folder, "embeddings.bin", findings.embeddings[:, None].numpy()),
-        "texts": _json(folder, "texts.json", texts),
-        "text_embeddings": _rows(folder, "texts.bin", embedded[:, None].numpy()),
+        "basis": _rows(scratch, "basis.bin", findings.basis.transpose(1, 2).numpy()),
+        "image_embeddings": _rows(scratch, "embeddings.bin", findings.embeddings[:, None].numpy()),
+        "texts": _json(scratch, "texts.json", texts),
+        "text_embeddings": _rows(scratch, "texts.bin", embedded[:, None].numpy()),
     } | {
-        f"{encoder}_encoder": _described(folder, encoder_file(encoder))
+        f"{encoder}_encoder": _described(
+            folder / FOLDER / encoder_file(encoder), encoder_file(encoder)
+        )
         for encoder in sorted(encoders)
     }
     heads = [head_id(*head) for head in findings.heads]
-    listed, added = _properties(folder, properties, heads, findings.basis, findings.coordinates)
+    listed, added = _properties(scratch, properties, heads, findings.basis, findings.coordinates)
     fidelity = {
         encoder: read_fidelity(folder / FOLDER / encoder_file(encoder)) for encoder in encoders
     }
-    _finish(
-        folder,
+    _write_record(
+        scratch,
         SearchRecord(
             model=folder.name,
             gallery_sha256=gallery_sha256,
@@ -126,17 +115,22 @@ def write_search(
 
 
 def replace_properties(
-    folder: Path, properties: Sequence[PropertyRecord], basis: Tensor, coordinates: Tensor
+    scratch: Path,
+    folder: Path,
+    properties: Sequence[PropertyRecord],
+    basis: Tensor,
+    coordinates: Tensor,
 ) -> None:
-    """Let the search files of a finished bundle follow other labels.
-
-    A bundle without a search is left so.
+    """Write what other labels change in the search files of a bundle.
 
     Args:
+        scratch: the folder that receives `search.json` and the files of the properties.
         folder: of the bundle.
         properties: those that the labels give.
         basis: [heads, D, r].
         coordinates: [N, heads, r].
+
+    A bundle without a search is left so.
 
     Raises:
         AtlasError: if `search.json` cannot be read.
@@ -144,19 +138,17 @@ def replace_properties(
     path = folder / FOLDER / RECORD
     if not path.is_file():
         return
-    try:
-        record = SearchRecord.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        raise AtlasError(f"{path}: cannot be read; run `head-atlas build` again") from error
-    close_search(folder)
+    record = read_record(path, SearchRecord, remedy="run `head-atlas build` again")
+    (scratch / FOLDER).mkdir()
     former = {one.file for one in record.properties}
     kept = {key: file for key, file in record.files.items() if key not in former}
-    listed, added = _properties(folder, properties, record.heads, basis, coordinates)
-    _finish(folder, record.model_copy(update={"properties": listed, "files": kept | added}))
+    listed, added = _properties(scratch, properties, record.heads, basis, coordinates)
+    changed = record.model_copy(update={"properties": listed, "files": kept | added})
+    _write_record(scratch, changed)
 
 
 def _properties(
-    folder: Path,
+    scratch: Path,
     properties: Sequence[PropertyRecord],
     heads: Sequence[str],
     basis: Tensor,
@@ -166,10 +158,10 @@ def _properties(
     places = {head: place for place, head in enumerate(heads)}
     listed, files = [], {}
     for each in properties:
-        key = f"property-{each.slug}"
+        key = f"{PROPERTY}{each.slug}"
         bearing = [places[head] for head in each.heads]
         vectors = normalize(property_vectors(coordinates, basis, bearing), dim=-1)
-        files[key] = _rows(folder, f"{key}.bin", vectors[:, None].numpy())
+        files[key] = _rows(scratch, f"{key}.bin", vectors[:, None].numpy())
         listed.append(SearchProperty(name=each.name, slug=each.slug, heads=each.heads, file=key))
     return listed, files
 
@@ -188,29 +180,23 @@ def _texts(findings: Findings) -> list[dict[str, str | None]]:
 
 
 def _rows(
-    folder: Path, name: str, rows: NDArray[np.floating], *columns: NDArray[np.floating]
+    scratch: Path, name: str, rows: NDArray[np.floating], *columns: NDArray[np.floating]
 ) -> SearchFile:
-    with replacing(folder / FOLDER / name) as path:
-        write_rows(path, rows, *columns)
-    return _described(folder, name)
+    write_rows(scratch / FOLDER / name, rows, *columns)
+    return _described(scratch / FOLDER / name, name)
 
 
-def _json(folder: Path, name: str, content: object) -> SearchFile:
-    with replacing(folder / FOLDER / name) as path:
-        path.write_text(json.dumps(content, ensure_ascii=False, indent=0) + "\n", encoding="utf-8")
-    return _described(folder, name)
+def _json(scratch: Path, name: str, content: object) -> SearchFile:
+    text = json.dumps(content, ensure_ascii=False, indent=0) + "\n"
+    (scratch / FOLDER / name).write_text(text, encoding="utf-8")
+    return _described(scratch / FOLDER / name, name)
 
 
-def _described(folder: Path, name: str) -> SearchFile:
-    path = folder / FOLDER / name
+def _described(path: Path, name: str) -> SearchFile:
     return SearchFile(name=name, bytes=path.stat().st_size, sha256=sha256_file(path))
 
 
-def _finish(folder: Path, record: SearchRecord) -> None:
-    """Remove what the record does not name, and write it."""
-    named = {file.name for file in record.files.values()}
-    for path in (folder / FOLDER).iterdir():
-        if path.name not in named:
-            path.unlink()
-    with replacing(folder / FOLDER / RECORD) as path:
-        path.write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
+def _write_record(scratch: Path, record: SearchRecord) -> None:
+    (scratch / FOLDER / RECORD).write_text(
+        record.model_dump_json(indent=1) + "\n", encoding="utf-8"
+    )

@@ -32,8 +32,10 @@ STORAGES: tuple[Storage, ...] = ("int8", "mixed", "fp16", "fp32")
 Shape = Sequence[int | str]
 """A name stands for an axis of any length."""
 
+BLOCK = 64
+"""In int8 so many inputs of an output have one scale."""
+
 _MOST_BYTES = 2**31 - 2**20
-_BLOCK = 64
 _FIDELITY = "fidelity"
 
 
@@ -86,12 +88,12 @@ class Graph:
     def weight(self, matrix: NDArray[Any], *, sensitive: bool = False) -> str:
         """Add a matrix [in, out] of weights in the graph's storage.
 
-        In int8 each output has one scale for every 64 inputs. What is `sensitive` is stored in
+        In int8 each output has one scale for every `BLOCK` inputs. What is `sensitive` is stored in
         fp16 where the storage is mixed.
         """
         if self.storage in ("fp16", "fp32") or (sensitive and self.storage == "mixed"):
             return self.halves(matrix)
-        block = math.gcd(len(matrix), _BLOCK)
+        block = math.gcd(len(matrix), BLOCK)
         blocks = matrix.reshape(-1, block, matrix.shape[1]).swapaxes(1, 2)
         integers, scales = quantise(blocks, np.int8)
         rounded = self.add(

@@ -147,6 +147,11 @@ def publish(
     settle(folder)
 
 
+def remove_scratch(folder: Path) -> None:
+    """Remove what interrupted runs have left unfinished; nothing may be pending."""
+    remove(folder / SCRATCH)
+
+
 def settle(folder: Path) -> None:
     """Finish what an interrupted run had published but not moved, if anything."""
     listed = read_list(folder)

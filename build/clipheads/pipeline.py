@@ -8,13 +8,13 @@
                                             └─► labeller ───┴─► search ◄── encoders
 
 Each stage is skipped when its inputs are unchanged, and the long ones resume where they
-were interrupted.
+were interrupted. What a stage writes appears in the bundle when all of it is whole.
 """
 
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cache, cached_property
@@ -29,6 +29,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
+from clipheads import stage_settings as settings
 from clipheads.bundle import (
     GalleryManifest,
     ModelRecord,
@@ -50,6 +51,7 @@ from clipheads.descriptions import (
     read_descriptions,
     read_words,
 )
+from clipheads.earlier_bundles import adopt_earlier
 from clipheads.errors import AtlasError, ModelError
 from clipheads.export import export_projections, save_tensors
 from clipheads.export_encoders import (
@@ -61,10 +63,9 @@ from clipheads.export_encoders import (
 )
 from clipheads.export_search import (
     FOLDER,
+    RECORD,
     Encoder,
-    close_search,
     encoder_file,
-    search_outputs,
     write_search,
 )
 from clipheads.gallery import write_gallery
@@ -80,8 +81,10 @@ from clipheads.gallery_pass import (
     term_statistics,
 )
 from clipheads.labels import NamedHeads, NameHeads, name_heads
+from clipheads.locking import locked
 from clipheads.models import ClipModel, embed_texts, load_model
 from clipheads.neighbours import image_neighbours
+from clipheads.owned_files import discard, read_list, refuse_foreign, remove_scratch, settle
 from clipheads.profile import measure_effects, measure_reading
 from clipheads.progress import Progress, Silent
 from clipheads.records import (
@@ -100,8 +103,8 @@ from clipheads.segmentation import draw_maps
 from clipheads.stages import (
     Outcome,
     ensure_writable,
+    is_finished,
     remove_shards,
-    replacing,
     resume_shards,
     run_stage,
     stage_key,
@@ -109,37 +112,28 @@ from clipheads.stages import (
 from clipheads.text_span import Pick, textspan
 from clipheads.transform_pass import seen_pictures, transformed_coordinates
 from clipheads.transforms import PRINTED, all_transforms, word_of
-from clipheads.transforms import VERSION as TRANSFORMS_VERSION
 
-PICKS = 10
-LAST_LAYERS = 4
-SHARD_IMAGES = 256
-SHARD_TEXTS = 512
-SHARD_MAPPED_IMAGES = 64
-PROFILED_IMAGES = 256
-"""Of so many images, evenly spread over the gallery, the profile is made."""
-PRECISION_IMAGES = 32
-"""On so many images the error of a lower precision is measured."""
-FIDELITY_IMAGES = 64
-FIDELITY_TEXTS = 256
-"""On so many, evenly spread, the error of an exported encoder is measured."""
-
-# Raised when a stage would give other output for the same input.
-VERSIONS = {
-    "gallery": 1,
-    "contributions": 1,
-    "descriptions": 1,
-    "topics": 1,
-    "textspan": 1,
-    "neighbours": 1,
-    "profile": 1,
-    "heat maps": 1,
-    "projections": 2,
-    "text encoder": 1,
-    "image encoder": 1,
-    "search": 2,
-    "records": 2,
-}
+GALLERY = "gallery"
+MANIFEST = f"{GALLERY}/manifest.json"
+MODEL = "model.json"
+HEADS = "heads"
+SEARCH = f"{FOLDER}/{RECORD}"
+FILES = (
+    MODEL,
+    SEARCH,
+    "images.json",
+    "basis.safetensors",
+    "coordinates.safetensors",
+    "statistics.safetensors",
+    "descriptions.safetensors",
+    "topics.safetensors",
+    "textspan.json",
+    "neighbours.safetensors",
+    "heatmaps.safetensors",
+    "projections.onnx",
+    "profile.json",
+)
+"""What a build writes of every model, beside the records of its heads."""
 
 Layers = Literal["all", "last4"]
 Item = TypeVar("Item")
@@ -170,7 +164,7 @@ def build_model(
     descriptions: Path | None = None,
     topics: Path | None = None,
     contrasts: Path | None = None,
-    profile: int = PROFILED_IMAGES,
+    profile: int = settings.PROFILED_IMAGES,
     words: Path | None = None,
     name_heads: NameHeads = name_heads,
     batch_size: int = 32,
@@ -213,38 +207,71 @@ def build_model(
     model = load_model(name, checkpoint=checkpoint, device=device, precision=precision)
     ensure_exportable(model, text=export_text_encoder, image=export_image_encoder)
     folder = atlas / folder_name(model.name)
-    ensure_writable(folder)
-
-    manifest, gallery_outcome = _build_gallery(
-        atlas, files, absent, gallery_title(gallery), progress
-    )
-    shown = {image.id for image in manifest.images}
+    _refuse_own_files(files, [atlas / GALLERY, folder])
     architecture = model.architecture
-    first = max(0, architecture.layers - LAST_LAYERS) if layers == "last4" else 0
-    build = _Build(
-        model=model,
-        files=[file for file in files if file.id in shown],
-        folder=folder,
-        manifest=manifest,
-        heads=[
-            (layer, head)
-            for layer in range(first, architecture.layers)
-            for head in range(architecture.heads)
-        ],
-        pool_name=pool_file.stem,
-        pool=pool,
-        topics=topic_texts,
-        contrasts=contrast_texts,
-        profiled=_spread(len(manifest.images), profile),
-        words=printed,
-        name_heads=name_heads,
-        batch_size=batch_size,
-        encoders={"text": export_text_encoder, "image": export_image_encoder},
-        progress=progress,
-    )
-    outcomes: dict[str, Outcome] = {"gallery": gallery_outcome} | build.run()
+    first = max(0, architecture.layers - settings.LAST_LAYERS) if layers == "last4" else 0
+    heads = [
+        (layer, head)
+        for layer in range(first, architecture.layers)
+        for head in range(architecture.heads)
+    ]
+    with locked(atlas):
+        ensure_writable(folder)
+        _open_folder(atlas, [MANIFEST, *(f"{GALLERY}/{file.id}.webp" for file in files)])
+        _open_folder(folder, [*FILES, *(_head_file(head) for head in heads)])
+        manifest, gallery_outcome = _build_gallery(
+            atlas, files, absent, gallery_title(gallery), progress
+        )
+        shown = {image.id for image in manifest.images}
+        build = _Build(
+            model=model,
+            files=[file for file in files if file.id in shown],
+            folder=folder,
+            manifest=manifest,
+            heads=heads,
+            pool_name=pool_file.stem,
+            pool=pool,
+            topics=topic_texts,
+            contrasts=contrast_texts,
+            profiled=_spread(len(manifest.images), profile),
+            words=printed,
+            name_heads=name_heads,
+            batch_size=batch_size,
+            encoders={"text": export_text_encoder, "image": export_image_encoder},
+            progress=progress,
+        )
+        outcomes: dict[str, Outcome] = {"gallery": gallery_outcome} | build.run()
+        remove_scratch(atlas)
+        remove_scratch(folder)
     _note_stale(atlas, manifest.sha256, progress)
     return BuildReport(folder.name, len(manifest.images), manifest.skipped, outcomes, folder)
+
+
+def _refuse_own_files(files: Sequence[GalleryFile], folders: Sequence[Path]) -> None:
+    """Make sure that no image lies where the build writes.
+
+    Raises:
+        AtlasError: naming the first that does.
+    """
+    for file in files:
+        path = file.path if isinstance(file.path, Path) else file.path.shard
+        for folder in folders:
+            if path.resolve().is_relative_to(folder.resolve()):
+                raise AtlasError(
+                    f"{path}: an image of the gallery lies in {folder}, where the build writes; "
+                    "choose another --atlas, or move the gallery"
+                )
+
+
+def _open_folder(folder: Path, paths: Sequence[str]) -> None:
+    """Finish what an interrupted run has left in `folder`, and make sure that it can be written.
+
+    Raises:
+        AtlasError: if a file of somebody else is at one of `paths`.
+    """
+    adopt_earlier(folder)
+    settle(folder)
+    refuse_foreign(folder, paths, read_list(folder).owned)
 
 
 def folder_name(model: str) -> str:
@@ -266,26 +293,18 @@ def _build_gallery(
     title: str,
     progress: Progress,
 ) -> tuple[GalleryManifest, Outcome]:
-    target = atlas / "gallery"
-    manifest_file = target / "manifest.json"
-
-    def make() -> None:
-        with (
-            replacing(target) as path,
-            progress.stage("gallery", len(files), "images") as advance,
-        ):
-            write_gallery(files, path, title=title, skipped=absent, advance=advance)
+    def make(scratch: Path) -> None:
+        with progress.stage("gallery", len(files), "images") as advance:
+            write_gallery(files, scratch / GALLERY, title=title, skipped=absent, advance=advance)
 
     listed = [
         [file.id, file.file, file.sha256, file.title, file.credit, file.licence, file.source]
         for file in files
     ]
-    key = stage_key(VERSIONS["gallery"], title, listed, [row.model_dump() for row in absent])
-    outputs = ["gallery/manifest.json"]
-    if manifest_file.exists():
-        outputs += [f"gallery/{image.id}.webp" for image in _read_manifest(manifest_file).images]
-    outcome = run_stage(atlas, "gallery", key, outputs, make)
-    return _read_manifest(manifest_file), outcome
+    skipped = [row.model_dump() for row in absent]
+    key = stage_key(settings.settings_of("gallery"), title, listed, skipped)
+    outcome = run_stage(atlas, "gallery", key, make, seals=[MANIFEST], note=progress.note)
+    return _read_manifest(atlas / MANIFEST), outcome
 
 
 def _read_manifest(path: Path) -> GalleryManifest:
@@ -336,32 +355,32 @@ class _Build:
         contributions = self._key("contributions", fingerprint, images, self.heads)
         descriptions = self._key("descriptions", fingerprint, self.described)
         queries = self._key("topics", fingerprint, self.queried)
-        picks = self._key("textspan", contributions, descriptions, PICKS)
-        neighbours = self._key("neighbours", contributions, NEIGHBOURS)
-        profile = self._key("profile", contributions, TRANSFORMS_VERSION, self.profiled, self.words)
+        picks = self._key("textspan", contributions, descriptions)
+        neighbours = self._key("neighbours", contributions)
+        profile = self._key("profile", contributions, self.profiled, self.words)
         maps = self._key("heat maps", picks, queries, topics, self.contrasts)
         projections = self._key("projections", contributions, descriptions)
         encoders = {
             "text": self._key("text encoder", contributions, descriptions),
             "image": self._key("image encoder", contributions),
         }
-        heads = [f"heads/{head_id(*head)}.json" for head in self.heads]
-        arrays = ["basis.safetensors", "coordinates.safetensors", "statistics.safetensors"]
         outcomes = {
-            "contributions": self._stage("contributions", contributions, arrays),
-            "descriptions": self._stage("descriptions", descriptions, ["descriptions.safetensors"]),
-            "topics": self._stage("topics", queries, ["topics.safetensors"]),
-            "textspan": self._stage("textspan", picks, ["textspan.json"]),
-            "neighbours": self._stage("neighbours", neighbours, ["neighbours.safetensors"]),
-            "heat maps": self._stage("heat maps", maps, ["heatmaps.safetensors"]),
-            "projections": self._stage("projections", projections, ["projections.onnx"]),
+            "contributions": self._stage("contributions", contributions),
+            "descriptions": self._stage("descriptions", descriptions),
+            "topics": self._stage("topics", queries),
+            "textspan": self._stage("textspan", picks),
+            "neighbours": self._stage("neighbours", neighbours),
+            "heat maps": self._stage("heat maps", maps),
+            "projections": self._stage("projections", projections),
         }
         if self.profiled:
-            outcomes["profile"] = self._stage("profile", profile, ["profile.json"])
+            outcomes["profile"] = self._stage("profile", profile)
         for encoder, wanted in self.encoders.items():
+            stage = f"{encoder} encoder"
             if wanted:
-                stage, output = f"{encoder} encoder", f"{FOLDER}/{encoder_file(encoder)}"
-                outcomes[stage] = self._stage(stage, encoders[encoder], [output])
+                outcomes[stage] = self._stage(stage, encoders[encoder], seals=[SEARCH])
+            else:
+                discard(self.folder, stage, seals=[SEARCH])
         # Last: whoever names the heads may be asked over a network and may fail.
         named = self.named
         labels = {head: label.text for head, label in named.labels.items()}
@@ -374,7 +393,6 @@ class _Build:
             labels,
             self.folder.name,
         )
-        outcomes["search"] = self._stage("search", search, search_outputs(self.folder))
         records = self._key(
             "records",
             [picks, neighbours, maps, *([profile] if self.profiled else [])],
@@ -387,29 +405,39 @@ class _Build:
             self.folder.name,
             version("clip-head-atlas"),
         )
+        # Where the labels change, no reader may meet a search of one and a model of the other.
+        relabelled = not is_finished(self.folder, "records", records)
+        seals = [SEARCH, MODEL] if relabelled else [SEARCH]
         return outcomes | {
-            "records": self._stage("records", records, ["model.json", "images.json", *heads])
+            "search": self._stage("search", search, seals=seals),
+            "records": self._stage("records", records),
         }
 
     def _key(self, stage: str, *inputs: object) -> str:
-        return stage_key(stage, VERSIONS[stage], *inputs)
+        return stage_key(stage, settings.settings_of(stage), *inputs)
 
-    def _stage(self, stage: str, key: str, outputs: list[str]) -> Outcome:
-        make = {
-            "contributions": lambda: self._contributions(key),
-            "descriptions": lambda: self._texts("descriptions", self.described, key),
-            "topics": lambda: self._texts("topics", self.queried, key),
+    def _stage(self, stage: str, key: str, *, seals: Sequence[str] = (MODEL,)) -> Outcome:
+        make: dict[str, Callable[[Path], None]] = {
+            "contributions": lambda scratch: self._contributions(key, scratch),
+            "descriptions": lambda scratch: self._texts(
+                "descriptions", self.described, key, scratch
+            ),
+            "topics": lambda scratch: self._texts("topics", self.queried, key, scratch),
             "textspan": self._textspan,
             "neighbours": self._neighbours,
-            "profile": lambda: self._profile(key),
-            "heat maps": lambda: self._heat_maps(key),
+            "profile": lambda scratch: self._profile(key, scratch),
+            "heat maps": lambda scratch: self._heat_maps(key, scratch),
             "projections": self._projections,
             "text encoder": self._text_encoder,
             "image encoder": self._image_encoder,
             "search": self._search,
             "records": self._records,
-        }[stage]
-        return run_stage(self.folder, stage, key, outputs, make)
+        }
+        outcome = run_stage(
+            self.folder, stage, key, make[stage], seals=seals, note=self.progress.note
+        )
+        remove_shards(self.folder, stage)
+        return outcome
 
     @cached_property
     def described(self) -> list[str]:
@@ -467,9 +495,9 @@ class _Build:
             excess=self.findings.excess,
         )
 
-    def _contributions(self, key: str) -> None:
+    def _contributions(self, key: str, scratch: Path) -> None:
         paths = [file.path for file in self.files]
-        parts = _split(paths, SHARD_IMAGES)
+        parts = _split(paths, settings.SHARD_IMAGES)
         # Another release of torch may find another basis, to which kept shards do not belong.
         shards = stage_key(key, torch.__version__)
         with self.progress.stage("contributions", len(paths), "images") as advance:
@@ -495,31 +523,29 @@ class _Build:
                     yield path
 
             found = merge((load_contributions(path) for path in every()), len(paths))
-        with self._output("basis.safetensors") as path:
-            save_tensors(path, {"basis": self._basis()})
+        save_tensors(scratch / "basis.safetensors", {"basis": self._basis()})
         error = torch.tensor(self._precision_error())
-        with self._output("statistics.safetensors") as path:
-            save_tensors(path, statistics(found) | {"precision_error": error})
-        with self._output("coordinates.safetensors") as path:
-            save_tensors(
-                path,
-                {
-                    "coordinates": found.coordinates,
-                    "shares": found.shares,
-                    "embeddings": found.embeddings,
-                },
-            )
-        remove_shards(self.folder, "contributions")
+        save_tensors(
+            scratch / "statistics.safetensors", statistics(found) | {"precision_error": error}
+        )
+        save_tensors(
+            scratch / "coordinates.safetensors",
+            {
+                "coordinates": found.coordinates,
+                "shares": found.shares,
+                "embeddings": found.embeddings,
+            },
+        )
 
     def _precision_error(self) -> float:
         if self.model.precision == "fp32":
             return 0.0
-        paths = [file.path for file in self.files[:PRECISION_IMAGES]]
-        (pixels,) = batches(self.model, paths, PRECISION_IMAGES)
+        paths = [file.path for file in self.files[: settings.PRECISION_IMAGES]]
+        (pixels,) = batches(self.model, paths, settings.PRECISION_IMAGES)
         return precision_error(self.model, pixels)
 
-    def _texts(self, stage: str, texts: list[str], key: str) -> None:
-        parts = _split(texts, SHARD_TEXTS)
+    def _texts(self, stage: str, texts: list[str], key: str, scratch: Path) -> None:
+        parts = _split(texts, settings.SHARD_TEXTS)
         rows = []
         with self.progress.stage(stage, len(texts), "texts") as advance:
 
@@ -529,31 +555,28 @@ class _Build:
             for index, path in resume_shards(self.folder, stage, key, len(parts), make):
                 rows.append(load_file(path)["embeddings"])
                 advance(len(parts[index]))
-        with self._output(f"{stage}.safetensors") as path:
-            save_tensors(path, {"embeddings": torch.cat(rows)})
-        remove_shards(self.folder, stage)
+        save_tensors(scratch / f"{stage}.safetensors", {"embeddings": torch.cat(rows)})
 
-    def _textspan(self) -> None:
+    def _textspan(self, scratch: Path) -> None:
         covariances = self._load("statistics.safetensors", "covariance")
         basis = self._load("basis.safetensors", "basis")
         pool = self._load("descriptions.safetensors", "embeddings").double()
         picks = {}
         with self.progress.stage("textspan", len(self.heads), "heads") as advance:
             for place, head in enumerate(self.heads):
-                chosen = textspan(covariances[place], pool @ basis[place].double(), PICKS)
+                chosen = textspan(covariances[place], pool @ basis[place].double(), settings.PICKS)
                 picks[head_id(*head)] = [asdict(pick) for pick in chosen]
                 advance(1)
-        with self._output("textspan.json") as path:
-            path.write_text(json.dumps(picks, indent=1) + "\n", encoding="utf-8")
+        text = json.dumps(picks, indent=1) + "\n"
+        (scratch / "textspan.json").write_text(text, encoding="utf-8")
 
-    def _neighbours(self) -> None:
+    def _neighbours(self, scratch: Path) -> None:
         coordinates = self._load("coordinates.safetensors", "coordinates")
         with self.progress.stage("neighbours", len(self.heads), "heads") as advance:
             places, cosines = image_neighbours(coordinates, NEIGHBOURS, advance)
-        with self._output("neighbours.safetensors") as path:
-            save_tensors(path, {"images": places, "scores": cosines})
+        save_tensors(scratch / "neighbours.safetensors", {"images": places, "scores": cosines})
 
-    def _profile(self, key: str) -> None:
+    def _profile(self, key: str, scratch: Path) -> None:
         files = [self.files[place].path for place in self.profiled]
         words = [word for word, _ in self.words]
         transforms = all_transforms(words)
@@ -605,16 +628,14 @@ class _Build:
                 words=words,
                 images=len(files),
             )
-        with self._output("profile.json") as path:
-            _write_record(path, record)
-        remove_shards(self.folder, "profile")
+        _write_record(scratch / "profile.json", record)
 
-    def _heat_maps(self, key: str) -> None:
+    def _heat_maps(self, key: str, scratch: Path) -> None:
         topics = list(self.findings.topic_requests)
         contrasts = [request for group in self.findings.contrast_requests for request in group]
         over = [request.image for request in topics] + [request.image for request in contrasts]
         images = sorted(set(over))
-        parts = _split(images, SHARD_MAPPED_IMAGES)
+        parts = _split(images, settings.SHARD_MAPPED_IMAGES)
         texts = self.findings.text_embeddings
         # The bases of this very run, to which the contributions of the patches belong.
         basis = self._basis()
@@ -641,27 +662,24 @@ class _Build:
                 )
                 save_tensors(path, {"maps": drawn})
 
-            for index, path in resume_shards(self.folder, "heat-maps", key, len(parts), make):
+            for index, path in resume_shards(self.folder, "heat maps", key, len(parts), make):
                 some = set(parts[index])
                 places = [place for place, image in enumerate(over) if image in some]
                 maps[places] = load_file(path)["maps"]
                 advance(len(parts[index]))
-        with self._output("heatmaps.safetensors") as path:
-            save_tensors(path, {"maps": maps})
-        remove_shards(self.folder, "heat-maps")
+        save_tensors(scratch / "heatmaps.safetensors", {"maps": maps})
 
-    def _projections(self) -> None:
+    def _projections(self, scratch: Path) -> None:
         basis = self._load("basis.safetensors", "basis")
-        with (
-            self.progress.stage("projections", 1, "files") as advance,
-            self._output("projections.onnx") as path,
-        ):
-            export_projections(basis, self._coordinates(), self._described_rows(), path)
+        with self.progress.stage("projections", 1, "files") as advance:
+            export_projections(
+                basis, self._coordinates(), self._described_rows(), scratch / "projections.onnx"
+            )
             advance(1)
 
-    def _text_encoder(self) -> None:
-        sample = _spread(len(self.described), FIDELITY_TEXTS)
-        with self._encoder("text") as path:
+    def _text_encoder(self, scratch: Path) -> None:
+        sample = _spread(len(self.described), settings.FIDELITY_TEXTS)
+        with self._encoder("text", scratch) as path:
             export_text_encoder(
                 self.model,
                 self.model.tokenize([self.described[row] for row in sample]),
@@ -671,10 +689,10 @@ class _Build:
                 path,
             )
 
-    def _image_encoder(self) -> None:
-        sample = _spread(len(self.files), FIDELITY_IMAGES)
+    def _image_encoder(self, scratch: Path) -> None:
+        sample = _spread(len(self.files), settings.FIDELITY_IMAGES)
         images = [self.files[place].path for place in sample]
-        with self._encoder("image") as path:
+        with self._encoder("image", scratch) as path:
             export_image_encoder(
                 self.model,
                 sorted({layer for layer, _ in self.heads}),
@@ -685,18 +703,17 @@ class _Build:
             )
 
     @contextmanager
-    def _encoder(self, encoder: Encoder) -> Iterator[Path]:
-        close_search(self.folder)
-        with (
-            self.progress.stage(f"{encoder} encoder", 1, "files") as advance,
-            replacing(self.folder / FOLDER / encoder_file(encoder)) as path,
-        ):
+    def _encoder(self, encoder: Encoder, scratch: Path) -> Iterator[Path]:
+        path = scratch / FOLDER / encoder_file(encoder)
+        path.parent.mkdir()
+        with self.progress.stage(f"{encoder} encoder", 1, "files") as advance:
             yield path
             advance(1)
 
-    def _search(self) -> None:
+    def _search(self, scratch: Path) -> None:
         with self.progress.stage("search", 1, "folders") as advance:
             write_search(
+                scratch,
                 self.folder,
                 self.findings,
                 gallery_sha256=self.manifest.sha256,
@@ -708,7 +725,7 @@ class _Build:
             )
             advance(1)
 
-    def _records(self) -> None:
+    def _records(self, scratch: Path) -> None:
         tensors = load_file(self.folder / "statistics.safetensors")
         terms = term_statistics(tensors)
         architecture = self.model.architecture
@@ -717,11 +734,8 @@ class _Build:
         _, variance_shares, _ = split_terms(terms.variance_share, *shape)
         profile = self._read_profile() if self.profiled else None
         heads = []
-        with (
-            self.progress.stage("records", len(self.heads), "heads") as advance,
-            self._output("heads") as path,
-        ):
-            path.mkdir()
+        (scratch / HEADS).mkdir()
+        with self.progress.stage("records", len(self.heads), "heads") as advance:
             for place, head in enumerate(self.heads):
                 record = head_record(
                     self.findings,
@@ -731,11 +745,10 @@ class _Build:
                     variance_share=float(variance_shares[head]),
                     profile=profile.heads[head_id(*head)] if profile else None,
                 )
-                _write_record(path / f"{record.id}.json", record)
+                _write_record(scratch / _head_file(head), record)
                 heads.append(record)
                 advance(1)
-        with self._output("images.json") as path:
-            _write_record(path, images_record(self.findings))
+        _write_record(scratch / "images.json", images_record(self.findings))
         model = ModelRecord(
             name=self.folder.name,
             architecture=architecture,
@@ -756,9 +769,7 @@ class _Build:
             profile=profile.model if profile else None,
             version=version("clip-head-atlas"),
         )
-        # Last, because a bundle without it counts as unfinished.
-        with self._output("model.json") as path:
-            _write_record(path, model)
+        _write_record(scratch / MODEL, model)
 
     def _read_profile(self) -> ProfileRecord:
         return ProfileRecord.model_validate_json((self.folder / "profile.json").read_bytes())
@@ -778,12 +789,9 @@ class _Build:
             tensor: Tensor = tensors.get_tensor(name)
             return tensor
 
-    @contextmanager
-    def _output(self, name: str) -> Iterator[Path]:
-        """Replace an output; from then on the old model.json no longer fits."""
-        with replacing(self.folder / name) as path:
-            yield path
-            (self.folder / "model.json").unlink(missing_ok=True)
+
+def _head_file(head: tuple[int, int]) -> str:
+    return f"{HEADS}/{head_id(*head)}.json"
 
 
 def _split(items: Sequence[Item], size: int) -> list[Sequence[Item]]:

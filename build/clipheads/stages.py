@@ -1,23 +1,27 @@
 """Stages of a build: skipped when their inputs are unchanged, never seen half written.
 
-A stage is known by a key, the hash of everything that its output depends on. The keys of
-finished stages lie beside the output in `stages.json`. Output is written under a
-temporary name and renamed.
+A stage is known by a key, the hash of everything that its output depends on. Key and output are
+kept in the list of `owned_files`, with a hash of each file, so that a damaged one is noticed.
 """
 
 import hashlib
 import json
-import os
-import shutil
+import re
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
+from clipheads.atomic_files import remove, replacing, sha256_file
 from clipheads.errors import AtlasError
-
-LOG = "stages.json"
+from clipheads.owned_files import (
+    SCRATCH,
+    damaged,
+    made_in,
+    publish,
+    read_list,
+    scratch_folder,
+)
 
 Outcome = Literal["built", "unchanged"]
 
@@ -29,49 +33,46 @@ def stage_key(*inputs: object) -> str:
 
 
 def run_stage(
-    folder: Path, stage: str, key: str, outputs: list[str], make: Callable[[], None]
+    folder: Path,
+    stage: str,
+    key: str,
+    make: Callable[[Path], None],
+    *,
+    seals: Sequence[str] = (),
+    note: Callable[[str], None] = lambda _message: None,
 ) -> Outcome:
-    """Call `make` unless `stage` was finished in `folder` with this key and its outputs exist.
+    """Call `make` unless `stage` was finished in `folder` with this key and its files are whole.
 
-    The stage counts as unfinished while `make` runs, so that an interrupted one is never
-    taken for the one before it.
+    Args:
+        folder: whose list the stage is in.
+        stage: its name.
+        key: the hash of all that its files depend on.
+        make: writes the files of the stage, under the paths that they have below `folder`, into
+            the empty folder that it gets. They take the place of the former ones at the end.
+        seals: files by which readers know that what depends on this stage is whole. They are
+            removed before the new files appear; a seal that the stage makes itself appears last.
+        note: told which files are damaged.
+
+    Raises:
+        AtlasError: if a file that the project did not make is in the way.
     """
-    if is_finished(folder, stage, key, outputs):
-        return "unchanged"
-    forget_stage(folder, stage)
-    make()
-    _write_log(folder, _read_log(folder) | {stage: key})
+    made = read_list(folder).made.get(stage)
+    if made is not None and made.key == key:
+        broken = damaged(folder, made)
+        if not broken:
+            return "unchanged"
+        more = f" and {len(broken) - 1} more" if len(broken) > 1 else ""
+        note(f"{folder / broken[0]}{more}: missing or damaged; made again")
+    with scratch_folder(folder, stage) as scratch:
+        make(scratch)
+        publish(folder, scratch, {stage: made_in(scratch, key)}, seals)
     return "built"
 
 
-def forget_stage(folder: Path, stage: str) -> None:
-    """Count `stage` as not finished, so that the next build makes it again."""
-    log = _read_log(folder)
-    if log.pop(stage, None) is not None:
-        _write_log(folder, log)
-
-
-def is_finished(folder: Path, stage: str, key: str, outputs: list[str]) -> bool:
-    """Whether `stage` was finished in `folder` with this key and its outputs are there."""
-    return _read_log(folder).get(stage) == key and all((folder / name).exists() for name in outputs)
-
-
-@contextmanager
-def replacing(target: Path) -> Iterator[Path]:
-    """Give a temporary path beside `target` to write to; take its place when all went well.
-
-    The body may make a file or a folder there. A folder replaces a folder by two renames,
-    so a crash between them leaves none, which counts as not finished.
-    """
-    temporary = target.with_name(f".{target.name}.partial")
-    _remove(temporary)
-    try:
-        yield temporary
-        if temporary.is_dir():
-            _remove(target)
-        temporary.replace(target)
-    finally:
-        _remove(temporary)
+def is_finished(folder: Path, stage: str, key: str) -> bool:
+    """Whether `stage` was finished in `folder` with this key and its files are whole."""
+    made = read_list(folder).made.get(stage)
+    return made is not None and made.key == key and not damaged(folder, made)
 
 
 def ensure_writable(folder: Path) -> None:
@@ -96,50 +97,43 @@ def resume_shards(
 ) -> Iterator[tuple[int, Path]]:
     """Make the shards of a long stage that are not there yet, and give all of them in order.
 
-    Shard `i` is the file that `make(i, path)` writes. Shards of the same key left by an
-    interrupted run are given without being made again; those of another key are removed.
-    Call `remove_shards` when they have been merged.
+    Shard `i` is the file that `make(i, path)` writes; its final name holds the hash of its bytes.
+    Shards of the same key left by an interrupted run are given without being made again, unless
+    they are damaged; those of another key are removed. Call `remove_shards` when they have been
+    merged.
     """
-    home = folder / f".{name}-{key[:16]}"
-    for other in folder.glob(f".{name}-*"):
+    home = folder / SCRATCH / f"{name} {key[:16]}"
+    for other in _shard_folders(folder, name):
         if other != home:
-            _remove(other)
-    home.mkdir(exist_ok=True)
+            remove(other)
+    home.mkdir(parents=True, exist_ok=True)
     for index in range(count):
-        path = home / f"{index:05d}.safetensors"
-        if not path.exists():
-            with replacing(path) as temporary:
-                make(index, temporary)
-        yield index, path
+        yield index, _whole_shard(home, index) or _make_shard(home, index, make)
 
 
 def remove_shards(folder: Path, name: str) -> None:
     """Remove all shards of a stage."""
-    for home in folder.glob(f".{name}-*"):
-        _remove(home)
+    for home in _shard_folders(folder, name):
+        remove(home)
 
 
-def sha256_file(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _read_log(folder: Path) -> dict[str, str]:
-    try:
-        log = json.loads((folder / LOG).read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return {}
-    return log if isinstance(log, dict) else {}
-
-
-def _write_log(folder: Path, log: dict[str, str]) -> None:
-    with replacing(folder / LOG) as path:
-        path.write_text(json.dumps(log, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    elif os.path.lexists(path):
+def _whole_shard(home: Path, index: int) -> Path | None:
+    for path in home.glob(f"{index:05d}-*.safetensors"):
+        if path.stem == f"{index:05d}-{sha256_file(path)}":
+            return path
         path.unlink()
+    return None
+
+
+def _make_shard(home: Path, index: int, make: Callable[[int, Path], None]) -> Path:
+    fresh = home / f"{index:05d}.safetensors"
+    with replacing(fresh) as temporary:
+        make(index, temporary)
+    path = home / f"{index:05d}-{sha256_file(fresh)}.safetensors"
+    fresh.rename(path)
+    return path
+
+
+def _shard_folders(folder: Path, name: str) -> list[Path]:
+    pattern = re.compile(re.escape(name) + " [0-9a-f]{16}")
+    return [path for path in folder.glob(f"{SCRATCH}/*") if pattern.fullmatch(path.name)]

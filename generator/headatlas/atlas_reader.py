@@ -62,7 +62,9 @@ def read_atlas(folder: Path, progress: Progress | None = None) -> Atlas:
     Raises BundleError, in one line that says what to do.
     """
     progress = progress or Silent()
-    found = sorted(path for path in folder.glob("*") if path.is_dir() and path.name != "gallery")
+    found = sorted(
+        path for path in folder.glob("[!.]*") if path.is_dir() and path.name != "gallery"
+    )
     finished = [path for path in found if (path / "model.json").is_file()]
     if not finished:
         raise BundleError(

@@ -46,10 +46,13 @@ from clipheads.demo_world.label_truth import (
 from clipheads.demo_world.map_truth import CHOOSING_SCENES, MAPPED_SCENES, map_truths
 from clipheads.demo_world.scenes import Scene
 from clipheads.demo_world.sprites import default_sprites
+from clipheads.earlier_bundles import adopt_earlier
 from clipheads.errors import AtlasError
+from clipheads.locking import locked
 from clipheads.models import ClipModel, embed_texts, load_model
+from clipheads.owned_files import settle
 from clipheads.progress import Progress, Silent
-from clipheads.stages import Outcome, replacing, run_stage, stage_key
+from clipheads.stages import Outcome, run_stage, stage_key
 from clipheads.text_span import textspan
 from clipheads.truth.faithfulness import (
     Question,
@@ -94,13 +97,17 @@ def write_ground_truth(
     if len(record.layers) < record.architecture.layers:
         raise AtlasError(f"{bundle}: built with --layers last4; the truth needs all layers")
 
-    def make() -> None:
+    def make(scratch: Path) -> None:
         measured = measure_ground_truth(load_model(name, device=device), bundle, progress)
-        with replacing(bundle / "ground-truth.json") as path:
-            path.write_text(measured.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        (scratch / "ground-truth.json").write_text(
+            measured.model_dump_json(indent=1) + "\n", encoding="utf-8"
+        )
 
     key = stage_key("ground truth", VERSION, hashlib.sha256(file.read_bytes()).hexdigest())
-    return run_stage(bundle, "ground truth", key, ["ground-truth.json"], make)
+    with locked(bundle.parent):
+        adopt_earlier(bundle)
+        settle(bundle)
+        return run_stage(bundle, "ground truth", key, make)
 
 
 def measure_ground_truth(

@@ -1,0 +1,115 @@
+"""The settings of a build's stages: every number that an output depends on is in its stage's key.
+
+A stage's key begins with `settings_of(stage)`, and a stage that is not in `STAGES` has none. A
+number that is added to a module of the build belongs into the list of each stage that uses it;
+a test looks for those that are in no list.
+"""
+
+from dataclasses import dataclass
+from importlib import import_module
+
+PICKS = 10
+"""TEXTSPAN descriptions of a head."""
+LAST_LAYERS = 4
+SHARD_IMAGES = 256
+SHARD_TEXTS = 512
+SHARD_MAPPED_IMAGES = 64
+PROFILED_IMAGES = 256
+"""Of so many images, evenly spread over the gallery, the profile is made."""
+PRECISION_IMAGES = 32
+"""On so many images the error of a lower precision is measured."""
+FIDELITY_IMAGES = 64
+FIDELITY_TEXTS = 256
+"""On so many, evenly spread, the error of an exported encoder is measured."""
+
+_OF_ONNX = ("onnx_graph.OPSET", "onnx_graph.IR_VERSION", "onnx_graph.BLOCK")
+_OF_ENCODERS = (*_OF_ONNX, "onnx_graph.STORAGES", "export_encoders.MAX_ENCODER_ERROR")
+_OF_MAPS = (
+    "records.NEIGHBOURS",
+    "records.DESCRIPTION_MAPS",
+    "records.TOPIC_MAPS",
+    "records.CONTRAST_MAPS",
+)
+_OF_TRANSFORMS = (
+    "transforms.VERSION",
+    "transforms.LUMA",
+    "transforms.BLUR",
+    "transforms.CELLS",
+    "transforms.ZOOM",
+    "transforms.SHIFT",
+    "transforms.DIM",
+    "transforms.CARD",
+    "transforms.MARGIN",
+)
+_OF_EFFECTS = (
+    "profile.RESAMPLES",
+    "profile.PERCENTILES",
+    "profile.STANDS_OUT",
+    "profile.READS",
+    "profile.SMALLEST_VARIANCE",
+)
+_OF_FIDELITY = ("fidelity.MAX_ERROR", "fidelity.MIN_SAME", "fidelity.TOP")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a stage's output depends on beside its inputs."""
+
+    version: int
+    """Raised when the stage would give other output for the same input and numbers."""
+    numbers: tuple[str, ...] = ()
+    """Where they are: module and name."""
+
+
+STAGES = {
+    "gallery": Settings(1, ("gallery.LONG_SIDE", "gallery.QUALITY", "gallery.MAX_PIXELS")),
+    "contributions": Settings(
+        1, ("stage_settings.SHARD_IMAGES", "stage_settings.PRECISION_IMAGES")
+    ),
+    "descriptions": Settings(1, ("stage_settings.SHARD_TEXTS",)),
+    "topics": Settings(1, ("stage_settings.SHARD_TEXTS",)),
+    "textspan": Settings(
+        1, ("stage_settings.PICKS", "text_span.RANK_TOLERANCE", "text_span.VANISHED")
+    ),
+    "neighbours": Settings(1, ("records.NEIGHBOURS",)),
+    "profile": Settings(1, (*_OF_TRANSFORMS, *_OF_EFFECTS)),
+    "heat maps": Settings(
+        1, (*_OF_MAPS, "stage_settings.SHARD_MAPPED_IMAGES", "gallery_pass.PATCH_NUMBERS")
+    ),
+    "projections": Settings(2, ("export.PROJECTION_STORAGES", *_OF_ONNX, *_OF_FIDELITY)),
+    "text encoder": Settings(1, ("stage_settings.FIDELITY_TEXTS", *_OF_ENCODERS, *_OF_FIDELITY)),
+    "image encoder": Settings(1, ("stage_settings.FIDELITY_IMAGES", *_OF_ENCODERS, *_OF_FIDELITY)),
+    "search": Settings(2, ("binary_rows.VERSION", "slugs.MAX_LENGTH")),
+    "records": Settings(
+        2,
+        (
+            *_OF_MAPS,
+            "records.STRONGEST",
+            "records.SHOWN_WITH_NEIGHBOURS",
+            "records.PROPERTY_EXAMPLES",
+            "records.PROPERTY_NEIGHBOURS",
+            "records.HEADS_OF_AN_IMAGE",
+            "records.SCORED_LAYERS",
+            "scores.Z",
+            "scores.MATCHES_NEEDED",
+            "slugs.MAX_LENGTH",
+        ),
+    ),
+}
+"""By the stage's name."""
+
+
+def settings_of(stage: str) -> list[object]:
+    """Return the version and all numbers of a stage, as plain JSON values.
+
+    Raises:
+        KeyError: if the stage has no settings.
+    """
+    settings = STAGES[stage]
+    return [settings.version, {name: _value(name) for name in settings.numbers}]
+
+
+def _value(name: str) -> object:
+    module, attribute = name.split(".")
+    value: object = getattr(import_module(f"clipheads.{module}"), attribute)
+    return value
