@@ -677,6 +677,17 @@ class ZeroShot(Record):
     heads_alone: float = Field(description="All but the last four layers' heads at their mean")
 
 
+class ProfileAgreement(Record):
+    """How well transforms of pictures find the heads of one true property."""
+
+    property: str
+    heads: int = Field(description="Heads with this true property")
+    auc: dict[str, float] = Field(
+        description="By transform: how often it moves one of these heads more than another head"
+    )
+    chance: float = Field(description="As many heads drawn at random exceed this in 2.5% of draws")
+
+
 class GroundTruthRecord(Record):
     """`<model>/ground-truth.json`: what is true of a model of the demo world."""
 

@@ -4,6 +4,7 @@
     coordinates + known attributes ─► precision of neighbours
     heat maps + known masks ────────► map scores
     contributions + descriptions ───► faithfulness
+    effects of transforms + truth ──► profile agreement
 
 Nothing here knows the demo world; `demo_world/ground_truth.py` brings the two together.
 """
