@@ -18,6 +18,7 @@ from clipheads.audit import (
     FOLDING,
     FOLDINGS,
     MEASURES,
+    OtherVersion,
     PublishedFacts,
     PublishedModel,
     as_text,
@@ -26,7 +27,9 @@ from clipheads.audit import (
     rank_correlation,
     read_published,
 )
+from clipheads.descriptions import fold_label
 from clipheads.errors import AtlasError
+from clipheads.scores import entanglement
 
 FINAL_S = "case, punctuation, final s"
 
@@ -193,7 +196,7 @@ def test_a_table_by_the_definition_is_recognised() -> None:
     assert report.nearest.differences == [0, 0, 0]
     assert (report.nearest.matches, report.nearest.rank_correlation) == (3, 1)
     assert (report.nearest.same_order, report.nearest.reversed_order) == (3, 0)
-    assert any(finding.endswith("The order does not turn around.") for finding in report.findings)
+    assert any(finding.endswith("The ranking does not reverse.") for finding in report.findings)
     assert not any("None of the" in finding for finding in report.findings)
 
 
@@ -208,7 +211,7 @@ def test_a_table_of_the_complement_is_recognised() -> None:
     assert report.nearest.measure == "unique"
     assert report.reading("shared").rank_correlation == -1
     assert report.reading("shared").reversed_order == 3
-    assert any("The order turns around" in finding for finding in report.findings)
+    assert any("The ranking reverses" in finding for finding in report.findings)
 
 
 @settings(max_examples=40, deadline=None)
@@ -366,3 +369,25 @@ def test_missing_or_broken_files_are_named(tmp_path: Path) -> None:
     (tmp_path / "labels.json").write_text("{")
     with pytest.raises(AtlasError, match=r"labels\.json: Invalid JSON"):
         read_published(tmp_path)
+
+
+def test_the_caveats_count_the_other_version_of_the_labels() -> None:
+    facts_of_authors = read_published()
+    (other,) = facts_of_authors.other_versions
+    (ours,) = [row.labels for row in facts_of_authors.models if row.model == other.model]
+    changed = sum(fold_label(ours[head]) != fold_label(other.labels[head]) for head in ours)
+    shared = entanglement(list(other.labels.values())).count
+    # As the README of the data says.
+    assert (changed, shared, len(ours)) == (44, 51, 64)
+    caveats = " ".join(audit().caveats)
+    assert "other labels for 44 of the 64 heads" in caveats
+    assert "51 of its heads share their label and 13 do not, against 41 and 23 here" in caveats
+
+
+def test_other_labels_give_other_caveats() -> None:
+    model = published("m", ["a", "a", "b"])
+    other = OtherVersion(source="s", model="m", labels={**model.labels, "L10.H0": "c"})
+    report = audit(facts(model).model_copy(update={"other_versions": [other]}))
+    caveats = " ".join(report.caveats)
+    assert "other labels for 1 of the 3 heads of m" in caveats
+    assert "0 of its heads share their label and 3 do not, against 2 and 1 here" in caveats

@@ -46,6 +46,7 @@ def test_a_sound_site_has_no_problems(tmp_path):
         ('<p id="a">x</p><p id="a">y</p>', "'a' is given twice"),
         ('<p style="color: red">x</p>', "inline"),
         ("<script>alert(1)</script>", "inline"),
+        ("<style>p { color: red; }</style>", "inline"),
     ],
 )
 def test_each_kind_of_breakage_is_found(tmp_path, body, expected):

@@ -1,9 +1,16 @@
-"""A citation says which computation it cites."""
+"""A citation says which computation it cites, and no two pages share a BibTeX key."""
 
 import re
 from types import SimpleNamespace
 
-from headatlas.citations import cite
+import pytest
+from synthetic_bundle import write_bundle
+
+from clipheads.audit import read_published
+from headatlas.atlas_reader import read_atlas
+from headatlas.citations import PAPER, YEAR, cite_model_page, cite_page, cite_published
+from headatlas.pages import build_pages, cited, model_views
+from headatlas.published import published_pages
 
 RECORD = SimpleNamespace(
     name="ViT-B-32_openai",
@@ -13,19 +20,54 @@ RECORD = SimpleNamespace(
 )
 
 
-def test_a_citation_pins_address_weights_and_gallery():
+def test_a_citation_pins_address_weights_gallery_and_year():
     address = "https://example.org/ViT-B-32_openai/L11.H7/"
-    cited = cite(RECORD, "head L11.H7 (animals & plants)", address)
-    for text in (cited.plain, cited.bibtex):
+    made = cite_model_page(RECORD, "head L11.H7 (animals & plants)", address)
+    for text in (made.plain, made.bibtex):
         assert address in text
         assert "abababababab" in text
         assert "cdcdcdcdcdcd" in text
-    assert "title = {Head L11.H7 (animals \\& plants) of ViT-B-32\\_openai}" in cited.bibtex
-    assert re.match(r"@misc\{[a-z0-9-]+,\n", cited.bibtex)
-    assert cited.bibtex.count("{") == cited.bibtex.count("}")
+        assert str(YEAR) in text
+    assert "title = {Head L11.H7 (animals \\& plants) of ViT-B-32\\_openai}" in made.bibtex
+    assert made.bibtex.startswith("@misc{clip-head-atlas:ViT-B-32_openai:L11.H7,\n")
+    assert made.bibtex.count("{") == made.bibtex.count("}")
 
 
 def test_without_a_base_url_the_path_is_cited_and_no_url_is_invented():
-    cited = cite(RECORD, "head L0.H0", "/ViT-B-32_openai/L0.H0/")
-    assert "url =" not in cited.bibtex
-    assert "/ViT-B-32_openai/L0.H0/" in cited.plain
+    made = cite_model_page(RECORD, "head L0.H0", "/ViT-B-32_openai/L0.H0/")
+    assert "url =" not in made.bibtex
+    assert "/ViT-B-32_openai/L0.H0/" in made.plain
+    assert made.bibtex.startswith("@misc{clip-head-atlas:ViT-B-32_openai:L0.H0,\n")
+
+
+def test_a_published_head_cites_its_page_and_the_paper_apart_from_it():
+    made = cite_published("m", "label of head L1.H2 (Art)", "https://example.org/m/L1.H2/")
+    assert "madasu2024quantifying" not in made.bibtex
+    assert made.source == PAPER
+    assert "Madasu, Avinash and Gandelsman, Yossi and Lal, Vasudev and Howard, Phillip" in PAPER
+
+
+def test_what_latex_reads_as_markup_is_escaped():
+    made = cite_page("50% of ~a_b^c & $d", "https://example.org/x/")
+    assert r"50\% of \textasciitilde{}a\_b\textasciicircum{}c \& \$d" in made.bibtex
+
+
+@pytest.fixture(scope="module", params=[None, "https://example.org/atlas/"])
+def every_page(request, tmp_path_factory):
+    names = ("demo-clip", "ViT-B-32_openai")
+    atlas = read_atlas(write_bundle(tmp_path_factory.mktemp("cite"), names=names, images=3))
+    models, facts = model_views(atlas), read_published()
+    published = {row.model: row.labels for row in facts.models}
+    base = request.param
+    pages = build_pages(atlas, models, published, base) + published_pages(facts, models, base)
+    return cited(pages, base)
+
+
+def test_every_page_can_be_cited_and_has_a_key_of_its_own(every_page):
+    uncited = [page.path for page in every_page if page.citation is None]
+    assert uncited == ["404.html"]
+    keys = [
+        re.match(r"@misc\{([^,{}%#\s]+),\n", p.citation.bibtex) for p in every_page if p.citation
+    ]
+    assert all(keys)
+    assert len({key[1].casefold() for key in keys}) == len(keys)

@@ -1,16 +1,34 @@
 """Pages are valid HTML that loads nothing from elsewhere and says what its records hold."""
 
+import base64
+import hashlib
 import html.parser
+import re
 from functools import partial
+from typing import get_args
 
 import html5lib
 import numpy as np
 import pytest
 from synthetic_bundle import edit_json, write_bundle
 
+from clipheads.bundle import LABELLED_BY, Labeller
+from clipheads.scores import MATCHES_NEEDED
 from headatlas.atlas_reader import read_atlas
-from headatlas.pages import HeadContent, build_pages, model_views
-from headatlas.render import POLICY, decimal, ordinal, percent, plural, render, significant
+from headatlas.pages import HeadContent, build_pages, cited, model_views
+from headatlas.render import (
+    POLICY,
+    decimal,
+    full_title,
+    in_words,
+    ordinal,
+    percent,
+    plural,
+    points,
+    render,
+    shortened,
+    significant,
+)
 
 BASE = "https://example.org/atlas/"
 
@@ -23,7 +41,7 @@ def pages(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def rendered(pages):
-    return {page.path: render(page) for page in pages}
+    return {page.path: render(page) for page in cited(pages)}
 
 
 def attributes(text, tag):
@@ -55,7 +73,9 @@ def test_promised_places_are_there(pages, rendered):
 
 
 def test_nothing_is_loaded_from_elsewhere_and_nothing_is_inline(rendered):
-    for text in rendered.values():
+    for path, text in rendered.items():
+        if path == "404.html":
+            continue
         policies = [
             tag["content"]
             for tag in attributes(text, "meta")
@@ -147,14 +167,88 @@ def test_canonical_addresses_come_with_a_base_url_and_only_then(pages, rendered)
     assert canonical(rendered[head.path]) == []
 
 
-def test_the_page_for_missing_pages_links_from_the_root_of_the_site(pages):
+def test_the_page_for_missing_pages_loads_nothing_and_its_policy_allows_its_own_style(pages):
     (missing,) = [page for page in pages if page.path == "404.html"]
-    sheets = [
-        tag["href"]
-        for tag in attributes(render(missing, BASE), "link")
-        if tag["rel"] == "stylesheet"
+    for base in (None, BASE):
+        text = render(missing, base)
+        assert not attributes(text, "link") + attributes(text, "script") + attributes(text, "img")
+        style = text.split("<style>")[1].split("</style>")[0]
+        hashed = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+        (policy,) = [tag["content"] for tag in attributes(text, "meta") if "http-equiv" in tag]
+        assert policy == POLICY.replace("'self'", f"'sha256-{hashed}'", 2).replace(
+            f"img-src 'sha256-{hashed}'", "img-src 'self'"
+        )
+
+
+def test_links_of_the_page_for_missing_pages_lead_up_or_start_at_the_root(pages):
+    (missing,) = [page for page in pages if page.path == "404.html"]
+
+    def targets(base):
+        return [tag["href"] for tag in attributes(render(missing, base), "a")]
+
+    # It does not know at which depth it is shown, so without an address it only leads up.
+    assert targets(None) == ["../", "../../", "../../../", "/"]
+    assert targets(BASE) == [
+        "/atlas/",
+        "/atlas/demo-clip/",
+        "/atlas/methods/",
     ]
-    assert sheets == ["/atlas/assets/atlas.css", "/atlas/assets/properties.css"]
+
+
+def test_what_a_page_says_of_labels_is_what_the_record_says_of_the_labeller(tmp_path):
+    folder = write_bundle(tmp_path / "atlas", images=6)
+    labeller = {"kind": "neighbours", "method": "Eight & nearest images vote."}
+    edit_json(folder / "demo-clip" / "model.json", labeller=labeller)
+    atlas = read_atlas(folder)
+    html = {page.path: render(page) for page in build_pages(atlas, model_views(atlas), {})}
+    for path in ("index.html", "methods/index.html", "demo-clip/index.html"):
+        assert "Eight &amp; nearest images vote." in html[path]
+    assert LABELLED_BY["neighbours"] in html["demo-clip/L0.H0/index.html"]
+    for text in html.values():
+        assert "descriptions have in common" not in text
+        assert "summary of ten texts" not in text
+        assert LABELLED_BY["embedded"] not in text
+
+
+def test_every_kind_of_labeller_has_words_of_its_own():
+    assert set(LABELLED_BY) == set(get_args(Labeller.model_fields["kind"].annotation))
+
+
+def test_counts_in_prose_are_those_of_the_record_and_of_the_scores(pages, rendered):
+    (model,) = next(page for page in pages if page.path == "index.html").content.models
+    scored = in_words(len(model.record.scores.layers))
+    assert f"Both over the last {scored} layers" in rendered["index.html"]
+    needed = f"at least {in_words(MATCHES_NEEDED)} descriptions that match their label"
+    for path in ("index.html", "methods/index.html", "demo-clip/index.html"):
+        assert needed in rendered[path]
+    picks = max(len(head.descriptions) for head in model.bundle.heads)
+    assert f"repeat {in_words(picks)} times" in rendered["methods/index.html"]
+
+
+def test_labelled_heads_are_also_counted_by_what_they_write(pages, rendered):
+    (model,) = next(page for page in pages if page.path == "index.html").content.models
+    heads = model.record.heads
+    labelled = [head for head in heads if head.label]
+    part = sum(h.variance_share for h in labelled) / sum(h.variance_share for h in heads)
+    assert 0 < part < 1
+    for path in ("index.html", "demo-clip/index.html"):
+        assert str(len(labelled)) in rendered[path]
+        assert percent(part, 0) in rendered[path]
+
+
+def test_differences_of_shares_are_percentage_points(rendered):
+    text = html.unescape(rendered["demo-clip/L0.H0/index.html"])
+    assert re.search(r'class="excess">[+−]\d+\.\d points<', text)
+    image = html.unescape(rendered["demo-clip/images/scene-0000/index.html"])
+    assert re.search(r'class="number">[+−]\d+\.\d points<', image)
+
+
+def test_a_long_title_stands_alone_and_a_long_description_is_cut_between_words():
+    assert full_title("Methods") == "Methods · CLIP Head Atlas"
+    assert full_title("x" * 60) == "x" * 60
+    assert len(shortened("some words " * 40)) <= 160
+    assert shortened("word " * 40).endswith("word…")
+    assert shortened("short") == "short"
 
 
 @pytest.mark.parametrize(
@@ -163,13 +257,16 @@ def test_the_page_for_missing_pages_links_from_the_root_of_the_site(pages):
         (percent(0.03124), "3.1%"),
         (percent(-0.0312), "−3.1%"),
         (percent(-0.0001), "0.0%"),
+        (points(0.17), "+17.0 points"),
+        (points(-0.004), "−0.4 points"),
+        (points(-0.0001), "+0.0 points"),
         (decimal(0.417, 3), "0.417"),
         (decimal(-1.005, 1), "−1.0"),
         (significant(0.00414), "0.0041"),
         (significant(3.1e-7), "3.1 × 10⁻⁷"),
         (significant(0), "0"),
         (plural(1, "head"), "1 head"),
-        (plural(1200, "head"), "1\u202f200 heads"),
+        (plural(1200, "head"), "1,200 heads"),
         (ordinal(1) + ordinal(12) + ordinal(22) + ordinal(103), "1st12th22nd103rd"),
     ],
 )

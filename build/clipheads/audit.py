@@ -1,9 +1,9 @@
-"""Recomputes the paper's Table 1 from the published labels, under several readings of the score.
+"""Recomputes the paper's Table 1 from the published labels, under several ways of counting.
 
-Madasu et al. (2024) define entanglement as the share of heads whose label another head of
-the model also bears. The labels that the authors published do not give the printed values
-by that definition. Here each plausible reading (what is counted, and which spellings are
-taken as one label) is set beside the printed value, so that a reader can judge. Works on
+Madasu et al. (2024) define entanglement as the share of heads that share their label with
+another head of the model. The labels that the authors published do not give the printed values
+by that definition. Here each plausible way of counting (what is counted, and which spellings
+count as one label) is set beside the printed value, so that a reader can judge. Works on
 `data/published/` alone, without torch.
 """
 
@@ -56,11 +56,20 @@ class PublishedTables(Record):
     models: list[TableRow] = Field(min_length=1)
 
 
+class OtherVersion(Record):
+    """Other labels that were published for a model of `labels.json`."""
+
+    source: str
+    model: str
+    labels: Annotated[dict[HeadId, Label], Field(min_length=2)]
+
+
 class PublishedLabels(Record):
     """`labels.json`."""
 
     source: str
     labels: dict[str, Annotated[dict[HeadId, Label], Field(min_length=2)]]
+    other_versions: list[OtherVersion] = Field(default_factory=list)
 
 
 class PublishedModel(TableRow):
@@ -77,6 +86,7 @@ class PublishedFacts(Record):
     labels_source: str
     tables_source: str
     models: list[PublishedModel] = Field(min_length=1, description="In the order of the tables")
+    other_versions: list[OtherVersion] = Field(default_factory=list)
 
 
 class AuditedModel(Record):
@@ -126,6 +136,7 @@ class AuditReport(Record):
     labels_source: str
     tables_source: str
     method: list[str]
+    caveats: list[str]
     findings: list[str]
     models: list[AuditedModel]
     readings: list[Reading] = Field(description="Every measure under every folding")
@@ -240,7 +251,7 @@ def _complement(counting: Counting) -> Counting:
 
 
 MEASURES = (
-    Measure(DEFINITION, "share of heads whose label another head also bears", True, _shared),
+    Measure(DEFINITION, "share of heads that share their label with another head", True, _shared),
     Measure(
         "unique",
         "share of heads whose label is unique, the complement of the definition",
@@ -250,26 +261,26 @@ MEASURES = (
     Measure("distinct", "number of distinct labels, divided by the heads", False, _distinct),
     Measure(
         "repeated",
-        "share of heads that repeat a label an earlier head bears",
+        "share of heads that repeat the label of an earlier head",
         True,
         _complement(_distinct),
     ),
     Measure(
         "shared labels",
-        "share of distinct labels that more than one head bears",
+        "share of distinct labels that several heads have",
         True,
         _shared_labels,
     ),
-    Measure("pairs", "share of pairs of heads that bear the same label", True, _pairs),
+    Measure("pairs", "share of pairs of heads with the same label", True, _pairs),
     Measure(
         "same layer",
-        "share of heads whose label another head of the same layer bears",
+        "share of heads that share their label with another head of the same layer",
         True,
         _same_layer,
     ),
     Measure(
         "other layer",
-        "share of heads whose label a head of another layer bears",
+        "share of heads that share their label with a head of another layer",
         True,
         _other_layer,
     ),
@@ -300,6 +311,12 @@ def read_published(folder: Path | None = None) -> PublishedFacts:
     labels = _read_record(folder / "labels.json", PublishedLabels)
     tables = _read_record(folder / "tables.json", PublishedTables)
     listed = [row.model for row in tables.models]
+    for other in labels.other_versions:
+        if set(other.labels) != set(labels.labels.get(other.model, {})):
+            raise AtlasError(
+                f"{folder / 'labels.json'}: other_versions: the labels of {other.model} must be of"
+                " the same heads as those in labels"
+            )
     unmatched = sorted(set(listed) ^ set(labels.labels))
     if unmatched or len(set(listed)) < len(listed):
         raise AtlasError(
@@ -309,6 +326,7 @@ def read_published(folder: Path | None = None) -> PublishedFacts:
     return PublishedFacts(
         labels_source=labels.source,
         tables_source=tables.source,
+        other_versions=labels.other_versions,
         models=[
             PublishedModel(**row.model_dump(), labels=labels.labels[row.model])
             for row in tables.models
@@ -341,6 +359,7 @@ def audit(facts: PublishedFacts | None = None) -> AuditReport:
         labels_source=facts.labels_source,
         tables_source=facts.tables_source,
         method=_method(models),
+        caveats=_caveats(facts),
         findings=_findings(models, readings, nearest, defined, in_print, recomputed),
         models=models,
         readings=readings,
@@ -394,6 +413,7 @@ def as_text(report: AuditReport) -> str:
         "Recomputing Table 1 from the published labels",
         *(_wrap(line) for line in report.method),
         _models_table(report),
+        *(_wrap(line, "- ") for line in report.caveats),
         *(_wrap(line, "- ") for line in report.findings),
         _readings_table(report),
         _spellings_list(report),
@@ -483,16 +503,47 @@ def _method(models: Sequence[AuditedModel]) -> list[str]:
     smallest = min(row.heads for row in models)
     return [
         "The paper defines the entanglement score of a model as the share of heads, in its last"
-        " four layers, whose label another head of the model also bears: 0 means that no two"
-        " heads share a label. It is counted here from the labels that the authors published for"
-        f" {sum(row.heads for row in models)} heads of {len(models)} models. Two labels are the"
-        " same if they are equal after case, punctuation and plural are folded.",
+        " four layers, that share their label with another head of the model: 0 means that no two"
+        " heads share a label. It is recomputed here from the labels that the authors published for"
+        f" {sum(row.heads for row in models)} heads of {len(models)} models. Labels are"
+        " compared ignoring case, punctuation and plurals.",
         f"Because the definition leaves room, {len(MEASURES)} ways to count, each under"
         f" {len(FOLDINGS)} ways to compare labels, are set beside the printed values by two"
         " figures: the mean absolute difference, and Spearman's rank correlation over the models."
         f" Larger models have more heads and so more chances to share; “equal heads” draws"
         f" {smallest} heads from each model and gives the exact expected share.",
     ]
+
+
+def _caveats(facts: PublishedFacts) -> list[str]:
+    sizes = sorted({len(row.labels) for row in facts.models})
+    caveats = [
+        "The labels counted are those of the authors’ demo, CLIP-InterpreT. The paper does not say"
+        " whether Table 1 was counted from exactly this list.",
+    ]
+    labels = {row.model: row.labels for row in facts.models}
+    for other in facts.other_versions:
+        ours = labels[other.model]
+        changed = sum(fold_label(ours[head]) != fold_label(other.labels[head]) for head in ours)
+        here, there = (entanglement(list(one.values())).count for one in (ours, other.labels))
+        caveats.append(
+            f"Another version of the demo’s file has other labels for {changed} of the"
+            f" {len(ours)} heads of {other.model}, plurals aside. By those, {there} of its heads"
+            f" share their label and {len(ours) - there} do not, against {here} and"
+            f" {len(ours) - here} here. The labels of the other {len(labels) - 1} models are the"
+            " same in both."
+        )
+    if len(sizes) > 1:
+        caveats.append(
+            f"The models have {' or '.join(map(str, sizes))} heads in their last four layers. More"
+            " heads have more chances to share a label, which is why some ways of counting draw"
+            " equal numbers of heads."
+        )
+    caveats.append(
+        "The descriptions of the heads and the judge’s answers, from which Table 2 was counted,"
+        " are not published with the labels."
+    )
+    return caveats
 
 
 def _findings(
@@ -511,17 +562,18 @@ def _findings(
     )
     findings = [
         f"In {whole} of {count} models the printed value is a whole number of heads over the"
-        " number of published labels, cut after the third decimal.",
+        " number of published labels, truncated to three decimals.",
         f"Table 1 is nearest to the {nearest.title} ({_folded(nearest.folding)}): mean absolute"
-        f" difference {nearest.mean_absolute_difference:.3f}, the printed value itself in"
+        f" difference {nearest.mean_absolute_difference:.3f}, matching the printed value in"
         f" {nearest.matches} of {count} models. By the paper's definition the mean absolute"
         f" difference is at best {best.mean_absolute_difference:.3f}"
-        f" ({_folded(best.folding)}), the printed value itself in {best.matches}.",
+        f" ({_folded(best.folding)}), matching the printed value in {best.matches}.",
     ]
     if all(reading.matches < count for reading in readings):
         findings.append(
-            f"None of the {len(readings)} readings gives the printed value for every model. That"
-            " one of many readings is the nearest does not show that it is the one that was used."
+            f"None of the {len(readings)} ways of counting matches the printed value for every"
+            " model. That one of many is the nearest does not show that it is the one that was"
+            " used."
         )
     equal = next(
         reading
@@ -542,10 +594,10 @@ def _findings(
     entangled = [reading for reading in readings if reading.more_is_entangled]
     against = sum((reading.rank_correlation or 0) < 0 for reading in entangled)
     findings += [
-        f"Of the {len(entangled)} readings that grow with entanglement, {against} have a negative"
-        " rank correlation with Table 1.",
-        "With so few heads a share is rough (95 % intervals in the table): models that are close"
-        " in either order are not told apart.",
+        f"Of the {len(entangled)} ways of counting that grow with entanglement, {against} have a"
+        " negative rank correlation with Table 1.",
+        "With so few heads a share is imprecise (95% intervals in the table): differences between"
+        " models that are close are not significant.",
         "Table 2 (association) cannot be recomputed from what is published here: it needs the"
         " descriptions of each head and the judge's answers. Its printed values have a rank"
         f" correlation of {_signed(in_print)} with Table 1 as printed, and of"
@@ -557,10 +609,10 @@ def _findings(
 def _verdict(defined: Reading, equal: Reading) -> str:
     turned = [reading.reversed_order > reading.same_order for reading in (defined, equal)]
     if all(turned):
-        return " The order turns around both ways."
+        return " The ranking reverses under both definitions."
     if any(turned):
-        return " Whether the order turns around depends on the number of heads compared."
-    return " The order does not turn around."
+        return " Whether the ranking reverses depends on the number of heads compared."
+    return " The ranking does not reverse."
 
 
 def _are(count: int) -> str:
@@ -568,7 +620,7 @@ def _are(count: int) -> str:
 
 
 def _folded(folding: str) -> str:
-    return "labels as published" if folding == "as published" else f"{folding} folded"
+    return "labels as published" if folding == "as published" else f"ignoring {folding}"
 
 
 def _ordered(models: Sequence[AuditedModel], values: Sequence[float]) -> str:
@@ -598,7 +650,7 @@ def _wrap(text: str, bullet: str = "") -> str:
 
 def _models_table(report: AuditReport) -> str:
     lines = [
-        f"{'':30}{'Table 1':>14}{'label shared (95 %)':>27}{'unique':>14}",
+        f"{'':30}{'Table 1':>14}{'label shared (95%) ':>27}{'unique':>14}",
     ]
     for row in report.models:
         lines.append(
@@ -624,7 +676,7 @@ def _heads(count: int | None, of: int) -> str:
 
 def _readings_table(report: AuditReport) -> str:
     lines = [
-        "Mean absolute difference from Table 1 and rank correlation with it, by what is folded:",
+        "Mean absolute difference from Table 1 and rank correlation with it, by what is ignored:",
         "",
         f"{'':20}" + "".join(f"{_COLUMNS[name]:>13}" for name in FOLDINGS),
     ]
@@ -649,7 +701,7 @@ _COLUMNS = dict(zip(FOLDINGS, ("nothing", "case", "punctuation", "final s", "plu
 def _spellings_list(report: AuditReport) -> str:
     if not report.spellings:
         return ""
-    lines = ["Spellings taken as one label, and the mildest folding that joins them:", ""]
+    lines = ["Spellings counted as one label, and the normalisation needed:", ""]
     lines += [
         f"  {row.model:30} {' = '.join(row.spellings)} ({row.joined_by})"
         for row in report.spellings

@@ -219,6 +219,15 @@ class Labeller(Record):
     prompt_version: str | None = None
 
 
+LABELLED_BY = {
+    "embedded": "by a majority of its descriptions’ properties",
+    "neighbours": "by nearest-neighbour voting",
+    "openai": "by a language model",
+    "imported": "by hand or elsewhere, read from a file",
+}
+"""How a head got its label, for each kind of labeller, in the words of a page."""
+
+
 class Score(Record):
     """A share of heads with Wilson's 95 % interval, which takes heads for independent."""
 
@@ -407,7 +416,7 @@ class TopicMaps(Record):
 
 
 class Label(Record):
-    """The property that a head's descriptions have in common."""
+    """What a labeller calls a head; `ModelRecord.labeller` says how it came to it."""
 
     text: str | None
     confidence: float | None

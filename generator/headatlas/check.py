@@ -8,9 +8,11 @@ import html
 import json
 import posixpath
 import re
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -19,6 +21,7 @@ from clipheads.errors import AtlasError
 from .output import read_base_url
 from .pages import SEARCH
 
+NOT_FOUND = "404.html"
 PAGE_LIMIT = 250_000
 """Bytes of HTML that a page may have."""
 
@@ -137,7 +140,7 @@ def _read_tag(name: str, attributes: str) -> _Tag:
         problems.append(f"the image {values.get('src', '')[:60]!r} has no alt text")
     if name == "html" and not values.get("lang"):
         problems.append("<html> does not say its language")
-    if "style" in values or name == "style" or (name == "script" and "src" not in values):
+    if "style" in values or (name == "script" and "src" not in values):
         problems.append(f"<{name}> is inline, which the content security policy forbids")
     links: list[str] = []
     loads: list[str] = []
@@ -189,6 +192,8 @@ def read_page(text: str) -> PageFacts:
             name = tag.name
             for message in tag.problems:
                 say(message)
+            if name == "style" and not _allowed(text, text[at:].partition("</style")[0]):
+                say("<style> is inline, and its hash is not in the content security policy")
             if tag.identity is not None:
                 if tag.identity in facts.ids:
                     say(f"the id {tag.identity!r} is given twice")
@@ -225,6 +230,11 @@ def read_page(text: str) -> PageFacts:
     if not title:
         say("has no <title>")
     return facts
+
+
+def _allowed(page: str, style: str) -> bool:
+    """Whether the page names the hash of the style, as a policy does that allows it."""
+    return f"sha256-{b64encode(sha256(style.encode()).digest()).decode()}" in page
 
 
 def _misplaced(name: str, stack: list[str]) -> Iterator[str]:
@@ -294,6 +304,8 @@ def _check_references(
         if reference.startswith("data:"):
             continue
         parts = urlsplit(reference)
+        if page == NOT_FOUND and parts.path.startswith("../"):
+            continue  # It is shown at any depth, and these lead up from there.
         if parts.scheme or parts.netloc:
             if loads:
                 yield Problem(page, f"loads {reference} from another host")

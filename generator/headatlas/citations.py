@@ -1,9 +1,28 @@
-"""How to cite a page: a sentence and a BibTeX entry that pin the weights and the gallery."""
+"""How to cite a page: a sentence and a BibTeX entry, which pin what a model's page was computed on.
+
+Keys are made from addresses, so that no two pages share one.
+"""
 
 import re
 from dataclasses import dataclass
+from importlib.metadata import version
 
 from clipheads.bundle import ModelRecord
+
+YEAR = 2026
+"""Of this version. Not of the day: the same atlas gives the same pages."""
+
+PAPER = (
+    "@misc{madasu2024quantifying,\n"
+    "  title = {Quantifying and Enabling the Interpretability of {CLIP}-like Models},\n"
+    "  author = {Madasu, Avinash and Gandelsman, Yossi and Lal, Vasudev and Howard, Phillip},\n"
+    "  year = {2024},\n"
+    "  eprint = {2409.06579},\n"
+    "  archiveprefix = {arXiv},\n"
+    "  url = {https://arxiv.org/abs/2409.06579}\n"
+    "}"
+)
+"""The entry of the paper whose labels a page shows."""
 
 
 @dataclass(frozen=True)
@@ -14,59 +33,63 @@ class Citation:
     bibtex: str
     address: str
     """The permanent address, or the path from the site's root if the site has no base URL."""
+    source: str | None = None
+    """The BibTeX entry of the publication that the page takes its facts from."""
 
 
-def cite(record: ModelRecord, what: str, address: str) -> Citation:
+def cite_page(title: str, address: str) -> Citation:
+    """Cite a page of the atlas that belongs to no single model."""
+    return _cite(title, address, f"clip-head-atlas {version('clip-head-atlas')}")
+
+
+def cite_model_page(record: ModelRecord, what: str, address: str) -> Citation:
     """Cite a page of a model's atlas.
 
-    `what` names the page within the model, such as `head L11.H7 (animals)`. There is no
-    date in it: the hashes say which computation the page shows.
+    `what` names the page within the model, such as `head L11.H7 (animals)`. The hashes say which
+    computation the page shows.
     """
-    pinned = (
-        f"weights sha256:{record.weights.sha256[:12]}, gallery sha256:{record.gallery_sha256[:12]}"
+    return _cite(
+        f"{what} of {record.name}",
+        address,
+        f"clip-head-atlas {record.version}; weights sha256:{record.weights.sha256[:12]},"
+        f" gallery sha256:{record.gallery_sha256[:12]}",
     )
-    title = f"{what} of {record.name}"
-    where = address if "://" in address else f"path {address} of this site"
-    plain = (
-        f"CLIP Head Atlas: {title}. Built with clip-head-atlas {record.version}; {pinned}. {where}"
-    )
-    key = re.sub(r"[^A-Za-z0-9]+", "-", f"clip-head-atlas {record.name} {what}").strip("-").lower()
-    field = "url" if "://" in address else "howpublished"
-    bibtex = (
-        f"@misc{{{key},\n"
-        f"  title = {{{_escape(title[0].upper() + title[1:])}}},\n"
-        f"  author = {{{{CLIP Head Atlas}}}},\n"
-        f"  {field} = {{{address if field == 'url' else _escape(where)}}},\n"
-        f"  note = {{clip-head-atlas {record.version}; {_escape(pinned)}}}\n"
-        "}"
-    )
-    return Citation(plain=plain, bibtex=bibtex, address=address)
 
 
 def cite_published(model: str, what: str, address: str) -> Citation:
     """Cite a page that shows what the paper's authors published for a model."""
-    where = address if "://" in address else f"path {address} of this site"
+    return _cite(
+        f"{what} of {model}",
+        address,
+        "Published by A. Madasu, Y. Gandelsman, V. Lal and P. Howard, Quantifying and Enabling the"
+        " Interpretability of CLIP-like Models (2024), arXiv:2409.06579",
+        source=PAPER,
+    )
+
+
+def _cite(title: str, address: str, note: str, source: str | None = None) -> Citation:
+    title = title[0].upper() + title[1:]
+    absolute = "://" in address
+    where = address if absolute else f"Path {address} of this site"
+    path = re.sub(r"^\w+://[^/]*", "", address).strip("/")
+    # Of what a file name may hold, BibTeX's keys may not hold the percent sign.
+    key = ":".join(["clip-head-atlas", *path.split("/")]).rstrip(":").replace("%", "_")
+    lines = [
+        f"  title = {{{_escape(title)}}}",
+        "  author = {{CLIP Head Atlas}}",
+        f"  year = {{{YEAR}}}",
+        f"  url = {{{address}}}" if absolute else f"  howpublished = {{{_escape(where)}}}",
+        f"  note = {{{_escape(note)}}}",
+    ]
     return Citation(
-        plain=(
-            f"{what[0].upper() + what[1:]} of {model}: label published with A. Madasu,"
-            " Y. Gandelsman, V. Lal and P. Howard, Quantifying and Enabling the Interpretability of"
-            f" CLIP-like Models (2024), arXiv:2409.06579. CLIP Head Atlas, {where}"
-        ),
-        bibtex=(
-            "@misc{madasu2024quantifying,\n"
-            "  title = {Quantifying and Enabling the Interpretability of {CLIP}-like Models},\n"
-            "  author = {Madasu, Avinash and Gandelsman, Yossi and Lal, Vasudev and Howard,"
-            " Phillip},\n"
-            "  year = {2024},\n"
-            "  eprint = {2409.06579},\n"
-            "  archiveprefix = {arXiv},\n"
-            f"  note = {{{_escape(what)} of {_escape(model)}; CLIP Head Atlas, {_escape(where)}}}\n"
-            "}"
-        ),
+        plain=f"CLIP Head Atlas: {title} ({YEAR}). {note}. {where}",
+        bibtex=f"@misc{{{key},\n" + ",\n".join(lines) + "\n}",
         address=address,
+        source=source,
     )
 
 
 def _escape(text: str) -> str:
     """Escape what LaTeX would read as markup."""
-    return re.sub(r"([&%$#_{}])", r"\\\1", text.replace("\\", ""))
+    escaped = re.sub(r"([&%$#_{}])", r"\\\1", text.replace("\\", ""))
+    return escaped.replace("~", r"\textasciitilde{}").replace("^", r"\textasciicircum{}")

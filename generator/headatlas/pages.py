@@ -6,7 +6,7 @@ those of `published`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,7 @@ from clipheads.bundle import (
 from clipheads.errors import AtlasError
 
 from .atlas_reader import Atlas, ModelBundle
-from .citations import Citation, cite
+from .citations import Citation, cite_model_page, cite_page
 from .heatmap_png import peak
 from .links import Link, address, links_in
 from .palette import COLOURS, assign
@@ -90,6 +90,8 @@ class Page:
     """Fragments that other pages may link to."""
     picture: Link | None = None
     """What a preview of the page shows."""
+    citation: Citation | None = None
+    """How to cite it; `cited` gives one to every page that has none of its own."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,6 +160,11 @@ class ModelView:
     properties: tuple[PropertyView, ...]
     contrasts: tuple[tuple[ContrastRecord, Link], ...]
     pictures: dict[str, Picture]
+    labelled: int
+    """How many heads have a label."""
+    labelled_variance: float | None
+    """Their part of what all heads of the bundle write of the embedding's variance, unless that is
+    nothing."""
 
     def head(self, identity: str) -> HeadView:
         """The head of this name."""
@@ -203,6 +210,11 @@ class HomeContent:
     """The home page."""
 
     models: tuple[ModelView, ...]
+    published: tuple[tuple[str, Link, int], ...]
+    """Models of which only the paper's labels are shown: name, page and number of heads."""
+    published_heads: int
+    """Heads whose label the paper's authors published, in all models."""
+    published_models: int
     example: Example
     gallery: GalleryManifest
     pictures: tuple[Picture, ...]
@@ -227,12 +239,10 @@ class ModelContent:
     gallery: GalleryManifest
     input: Term
     layers: tuple[LayerTerms, ...]
-    unlabelled: int
     effects: tuple[EffectMap, ...]
     """What moves the heads; empty if no profile was made."""
     published: int
     """Heads of this model whose label the paper's authors published."""
-    citation: Citation
 
 
 @dataclass(frozen=True, eq=False)
@@ -268,7 +278,6 @@ class HeadContent:
     later: HeadView | None
     published: str | None
     """The label that the paper's authors published for this head."""
-    citation: Citation
 
 
 @dataclass(frozen=True, eq=False)
@@ -279,7 +288,6 @@ class PropertyContent:
     property: PropertyView
     heads: tuple[HeadView, ...]
     queries: tuple[tuple[Picture, tuple[Near, ...]], ...]
-    citation: Citation
 
 
 @dataclass(frozen=True, eq=False)
@@ -328,7 +336,6 @@ class ContrastContent:
     model: ModelView
     record: ContrastRecord
     heat: tuple[Heat, ...]
-    citation: Citation
 
 
 @dataclass(frozen=True, eq=False)
@@ -344,6 +351,8 @@ class MethodsContent:
     """The methods page."""
 
     models: tuple[ModelView, ...]
+    picks: int
+    """Descriptions of a head, of the head that has most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -383,15 +392,29 @@ def build_pages(
         published: labels published elsewhere, by model and head.
         base_url: only goes into citations.
     """
-    pages = [_home(models, atlas.gallery), _methods(models), _not_found(models)]
+    pages = [
+        _home(models, atlas.gallery, published, base_url),
+        _methods(models),
+        _not_found(models),
+    ]
     for model in models:
         told = published.get(model.record.name, {})
         pages.append(_model_page(model, atlas.gallery, len(told), base_url))
         pages += _head_pages(model, told, base_url)
         pages += _property_pages(model, base_url)
         pages += _contrast_pages(model, base_url)
-        pages += _image_pages(model, atlas.gallery)
+        pages += _image_pages(model, atlas.gallery, base_url)
     return pages
+
+
+def cited(pages: Sequence[Page], base_url: str | None = None) -> list[Page]:
+    """The pages, each with a citation: those that have none of their own by title and address."""
+    return [
+        page
+        if page.citation or page.path == NOT_FOUND
+        else replace(page, citation=cite_page(page.title, address(base_url, page.path)))
+        for page in pages
+    ]
 
 
 def gallery_files(gallery: GalleryManifest) -> list[str]:
@@ -438,7 +461,13 @@ def _view(bundle: ModelBundle, gallery: GalleryManifest, numbers: dict[str, int]
         )
         for summary in record.heads
     )
+    labelled = [head for head in heads if head.summary.label is not None]
+    variance = sum(head.summary.variance_share for head in heads)
     return ModelView(
+        labelled=len(labelled),
+        labelled_variance=sum(head.summary.variance_share for head in labelled) / variance
+        if variance > 0
+        else None,
         bundle=bundle,
         record=record,
         page=Link(f"{root}/index.html"),
@@ -475,7 +504,12 @@ def _view(bundle: ModelBundle, gallery: GalleryManifest, numbers: dict[str, int]
     )
 
 
-def _home(models: tuple[ModelView, ...], gallery: GalleryManifest) -> Page:
+def _home(
+    models: tuple[ModelView, ...],
+    gallery: GalleryManifest,
+    published: Mapping[str, Mapping[str, str]],
+    base_url: str | None,
+) -> Page:
     counts: dict[tuple[str, str], int] = {}
     for image in gallery.images:
         key = (image.credit, image.licence)
@@ -491,12 +525,22 @@ def _home(models: tuple[ModelView, ...], gallery: GalleryManifest) -> Page:
         "to: descriptions, images, heat maps and scores, one citable page for every head.",
         content=HomeContent(
             models=models,
+            published=tuple(
+                (name, Link(f"{name}/index.html"), len(labels))
+                for name, labels in published.items()
+                if name not in {model.record.name for model in models}
+            ),
+            published_heads=sum(map(len, published.values())),
+            published_models=len(published),
             example=example,
             gallery=gallery,
             pictures=tuple(list(models[0].pictures.values())[:12]),
             credits=tuple((credit, licence, n) for (credit, licence), n in ranked),
         ),
         anchors=frozenset({"read", "models", "published", "gallery"}),
+        citation=cite_page(
+            "attention heads of CLIP's vision transformers", address(base_url, HOME.path)
+        ),
         picture=example.strongest[0].full if example.strongest else None,
     )
 
@@ -526,9 +570,12 @@ def _methods(models: tuple[ModelView, ...]) -> Page:
         path=METHODS.path,
         template="methods.html",
         title="Methods",
-        description="How the atlas takes a CLIP vision transformer apart into its heads, describes "
+        description="How the atlas decomposes a CLIP vision transformer into its heads, describes "
         "and labels them, and what its scores mean.",
-        content=MethodsContent(models=models),
+        content=MethodsContent(
+            models=models,
+            picks=max(len(head.descriptions) for model in models for head in model.bundle.heads),
+        ),
         trail=(Crumb("Atlas", HOME),),
         anchors=METHODS_ANCHORS,
     )
@@ -538,8 +585,8 @@ def _not_found(models: tuple[ModelView, ...]) -> Page:
     return Page(
         path=NOT_FOUND,
         template="not_found.html",
-        title="No such page",
-        description="This address has no page.",
+        title="Page not found",
+        description="The atlas has no page at this address.",
         content=NotFoundContent(models=models),
     )
 
@@ -564,11 +611,10 @@ def _model_page(
                 LayerTerms(layer, by_layer["attention", layer], by_layer["mlp", layer])
                 for layer in reversed(range(shape.layers))
             ),
-            unlabelled=sum(head.summary.label is None for head in model.heads),
             effects=effect_maps(model.bundle.heads, record.profile),
             published=published,
-            citation=cite(record, "heads", address(base_url, model.page.path)),
         ),
+        citation=cite_model_page(record, "heads", address(base_url, model.page.path)),
         trail=(Crumb("Atlas", HOME),),
         anchors=frozenset(
             {"heads", "profile", "scores", "terms", "properties", "contrasts", "cite"}
@@ -614,11 +660,6 @@ def _head_pages(model: ModelView, published: Mapping[str, str], base_url: str | 
             earlier=at.get((record.layer - 1, record.head)),
             later=at.get((record.layer + 1, record.head)),
             published=published.get(record.id),
-            citation=cite(
-                model.record,
-                f"head {record.id}" + (f" ({label})" if label else ""),
-                address(base_url, head.page.path),
-            ),
         )
         pages.append(
             Page(
@@ -630,6 +671,11 @@ def _head_pages(model: ModelView, published: Mapping[str, str], base_url: str | 
                 trail=(Crumb("Atlas", HOME), Crumb(model.record.name, model.page)),
                 anchors=frozenset(
                     {"descriptions", "strongest", "neighbours", "profile", "topics", "cite"}
+                ),
+                citation=cite_model_page(
+                    model.record,
+                    f"head {record.id}" + (f" ({label})" if label else ""),
+                    address(base_url, head.page.path),
                 ),
                 picture=content.strongest[0][0].full if content.strongest else None,
             )
@@ -656,6 +702,9 @@ def _property_pages(model: ModelView, base_url: str | None) -> list[Page]:
                 unlabelled=tuple(head for head in model.heads if head.property is None),
             ),
             trail=trail,
+            citation=cite_model_page(
+                model.record, "properties", address(base_url, model.properties_page.path)
+            ),
         )
     ]
     for bearer, heads in bearers:
@@ -665,8 +714,8 @@ def _property_pages(model: ModelView, base_url: str | None) -> list[Page]:
                 path=bearer.page.path,
                 template="property.html",
                 title=f"{title} in {name}",
-                description=f"The {len(heads)} heads of {name} whose label is {title}, and images "
-                "that are alike by them.",
+                description=f"The heads of {name} labelled {title}, and the nearest neighbours of "
+                "images by them.",
                 content=PropertyContent(
                     model=model,
                     property=bearer,
@@ -675,12 +724,12 @@ def _property_pages(model: ModelView, base_url: str | None) -> list[Page]:
                         (model.pictures[query.image], model.near(query.neighbours))
                         for query in bearer.record.queries
                     ),
-                    citation=cite(
-                        model.record, f"property {title}", address(base_url, bearer.page.path)
-                    ),
                 ),
                 trail=(*trail, Crumb("Properties", model.properties_page)),
                 anchors=frozenset({"heads", "neighbours", "cite"}),
+                citation=cite_model_page(
+                    model.record, f"property {title}", address(base_url, bearer.page.path)
+                ),
             )
         )
     return pages
@@ -703,10 +752,13 @@ def _contrast_pages(model: ModelView, base_url: str | None) -> list[Page]:
                 ),
             ),
             trail=trail,
+            citation=cite_model_page(
+                model.record, "contrasts", address(base_url, model.contrasts_page.path)
+            ),
         )
     ]
     for record, link, heat in contrasts:
-        title = f"{record.first} or {record.second}"
+        title = f"{record.first} vs {record.second}"
         pages.append(
             Page(
                 path=link.path,
@@ -718,16 +770,18 @@ def _contrast_pages(model: ModelView, base_url: str | None) -> list[Page]:
                     model=model,
                     record=record,
                     heat=heat,
-                    citation=cite(model.record, f"contrast {title}", address(base_url, link.path)),
                 ),
                 trail=(*trail, Crumb("Contrasts", model.contrasts_page)),
                 anchors=frozenset({"cite"}),
+                citation=cite_model_page(
+                    model.record, f"contrast {title}", address(base_url, link.path)
+                ),
             )
         )
     return pages
 
 
-def _image_pages(model: ModelView, gallery: GalleryManifest) -> list[Page]:
+def _image_pages(model: ModelView, gallery: GalleryManifest, base_url: str | None) -> list[Page]:
     name = model.record.name
     trail = (Crumb("Atlas", HOME), Crumb(name, model.page))
     pictures = tuple(model.pictures.values())
@@ -742,7 +796,7 @@ def _image_pages(model: ModelView, gallery: GalleryManifest) -> list[Page]:
             path=leaf.path,
             template="images.html",
             title=f"Images in {name}" + (f", part {number}" if number > 1 else ""),
-            description=f"The {len(pictures)} gallery images that {name} was taken apart on.",
+            description=f"The {len(pictures)} gallery images over which {name} was decomposed.",
             content=ImagesContent(
                 model=model,
                 gallery=gallery,
@@ -750,6 +804,11 @@ def _image_pages(model: ModelView, gallery: GalleryManifest) -> list[Page]:
                 leaves=leaves,
             ),
             trail=trail,
+            citation=cite_model_page(
+                model.record,
+                "images" + (f", part {number}," if number > 1 else ""),
+                address(base_url, leaf.path),
+            ),
         )
         for number, (leaf, start) in enumerate(zip(leaves, starts, strict=True), start=1)
     ]
@@ -775,8 +834,8 @@ def _image_pages(model: ModelView, gallery: GalleryManifest) -> list[Page]:
                 path=picture.page.path,
                 template="image.html",
                 title=f"{picture.image.title} in {name}",
-                description=f"Which heads of {name} make the embedding of the image "
-                f"{picture.image.title}, and its neighbours in each of them.",
+                description=f"The heads of {name} that contribute more than usual to the embedding "
+                f"of this image ({picture.image.title}), and its nearest neighbours in each.",
                 content=ImageContent(
                     model=model,
                     picture=picture,
@@ -786,6 +845,11 @@ def _image_pages(model: ModelView, gallery: GalleryManifest) -> list[Page]:
                 ),
                 trail=(*trail, Crumb("Images", model.images_page)),
                 picture=picture.full,
+                citation=cite_model_page(
+                    model.record,
+                    f"image {identity} ({picture.image.title})",
+                    address(base_url, picture.page.path),
+                ),
             )
         )
     return pages

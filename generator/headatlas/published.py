@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from clipheads.audit import AuditReport, PublishedFacts, PublishedModel, Reading, audit
 from clipheads.descriptions import fold_label
 
-from .citations import Citation, cite_published
+from .citations import cite_published
 from .links import Link, address
 from .pages import COMPARE, HOME, PUBLISHED_LABELS, TABLE_1, Crumb, ModelView, Page
 
@@ -57,7 +57,6 @@ class PublishedHeadContent:
     """Heads of other models with this label."""
     previous: PublishedHead | None
     following: PublishedHead | None
-    citation: Citation
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +67,6 @@ class PublishedModelContent:
     shared: tuple[tuple[str, tuple[PublishedHead, ...]], ...]
     """Labels that several heads bear, the most frequent first."""
     source: str
-    citation: Citation
 
 
 @dataclass(frozen=True, eq=False)
@@ -254,8 +252,8 @@ def _model_page(model: PublishedModelView, source: str, base_url: str | None) ->
             model=model,
             shared=_shared_labels(model),
             source=source,
-            citation=cite_published(name, "heads", address(base_url, model.page.path)),
         ),
+        citation=cite_published(name, "labels of the heads", address(base_url, model.page.path)),
         trail=(Crumb("Atlas", HOME), Crumb("Published labels", PUBLISHED_LABELS)),
         anchors=frozenset({"heads", "scores", "shared", "cite"}),
     )
@@ -282,9 +280,6 @@ def _head_pages(
             elsewhere=tuple((other, heads) for other, heads in elsewhere if heads),
             previous=model.heads[place - 1] if place else None,
             following=model.heads[place + 1] if place + 1 < len(model.heads) else None,
-            citation=cite_published(
-                head.model, f"head {head.id} ({head.label})", address(base_url, head.page.path)
-            ),
         )
         name = f"{head.id} of {head.model}"
         pages.append(
@@ -297,6 +292,11 @@ def _head_pages(
                 content=content,
                 trail=(Crumb("Atlas", HOME), Crumb(head.model, model.page)),
                 anchors=frozenset({"same", "cite"}),
+                citation=cite_published(
+                    head.model,
+                    f"label of head {head.id} ({head.label})",
+                    address(base_url, head.page.path),
+                ),
             )
         )
     return pages

@@ -1,12 +1,16 @@
 """Turns a page into HTML: the same page gives the same bytes."""
 
+from base64 import b64encode
 from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from clipheads.bundle import LABELLED_BY
 from clipheads.errors import AtlasError
+from clipheads.scores import MATCHES_NEEDED
 
 from .heatmap_png import heatmap_uri, peak, place
 from .links import Link, address, relative
@@ -42,6 +46,42 @@ def templates_folder() -> Path:
     raise AtlasError(f"{here.parent}: the templates are missing; reinstall clip-head-atlas")
 
 
+TITLE_LENGTH = 65
+DESCRIPTION_LENGTH = 160
+"""Longer ones are cut by search engines, in places that they choose."""
+SITE = "CLIP Head Atlas"
+WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+
+def full_title(title: str) -> str:
+    """The title of a page with the site's name behind it, as far as both fit."""
+    whole = f"{title} · {SITE}"
+    return title if title == SITE or len(whole) > TITLE_LENGTH else whole
+
+
+def shortened(text: str, length: int = DESCRIPTION_LENGTH) -> str:
+    """The text, cut between two words if it is longer than `length`.
+
+    >>> shortened("Where a model sees one text rather than another", 20)
+    'Where a model sees…'
+    """
+    if len(text) <= length:
+        return text
+    cut = text[:length]
+    return cut[: cut.rfind(" ") if " " in cut else length - 1].rstrip(" ,;:.") + "…"
+
+
+def in_words(count: int) -> str:
+    """A count as prose has it: "four", "ten", but "12"."""
+    return WORDS[count] if count < len(WORDS) else thousands(count)
+
+
+def points(share: float) -> str:
+    """A difference of two shares in percentage points, with its sign: 0.17 gives "+17.0 points"."""
+    text = decimal(100 * share, 1)
+    return f"{text if text.startswith(MINUS) else '+' + text} points"
+
+
 def percent(share: float, digits: int = 1) -> str:
     """A share as a percentage: 0.0312 gives "3.1%"."""
     text = f"{abs(share) * 100:.{digits}f}"
@@ -68,8 +108,8 @@ def significant(value: float) -> str:
 
 
 def thousands(value: int) -> str:
-    """A whole number with thin spaces, as in "86 192 640"."""
-    return f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+    """A whole number in groups of three digits, as in "86,192,640"."""
+    return f"{value:,}"
 
 
 def plural(count: int, noun: str) -> str:
@@ -94,6 +134,10 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters |= {
+        "full_title": full_title,
+        "shortened": shortened,
+        "in_words": in_words,
+        "points": points,
         "percent": percent,
         "decimal": decimal,
         "significant": significant,
@@ -106,6 +150,8 @@ def environment() -> Environment:
     }
     made.globals |= {
         "policy": POLICY,
+        "matches_needed": MATCHES_NEEDED,
+        "labelled_by": LABELLED_BY,
         "home": HOME,
         "models": Link(HOME.path, "models"),
         "methods": METHODS,
@@ -120,13 +166,23 @@ def environment() -> Environment:
     return made
 
 
-def render(page: Page, base_url: str | None = None, searched: frozenset[str] = frozenset()) -> str:
+def render(
+    page: Page,
+    base_url: str | None = None,
+    searched: frozenset[str] = frozenset(),
+    *,
+    measured: bool = False,
+) -> str:
     """The HTML of a page.
 
     Links are relative; with a base URL the page also names its canonical address. Only
-    `404.html` then has links from the host's root, because a server shows it anywhere. `searched`
-    names the models that the search page knows; without any there is no such page.
+    `404.html` then has links from the host's root, because a server shows it anywhere; for that
+    reason it also holds its own style, which its policy allows by hash. `searched` names the
+    models that the search page knows; without any there is no such page. `measured` says whether
+    there is a page Ground truth.
     """
+    style = (templates_folder() / "not_found.css").read_text("utf-8").strip()
+    hashed = b64encode(sha256(style.encode()).digest()).decode()
     from_root = page.path == NOT_FOUND and base_url is not None
 
     def write_link(link: Link) -> str:
@@ -141,6 +197,10 @@ def render(page: Page, base_url: str | None = None, searched: frozenset[str] = f
             page=page,
             content=page.content,
             searched=searched,
+            measured=measured,
+            rooted=from_root,
+            style=style,
+            policy_of_style=POLICY.replace("style-src 'self'", f"style-src 'sha256-{hashed}'"),
             link=write_link,
             asset=lambda name: write_link(Link(f"assets/{name}")),
             canonical=None if base_url is None else address(base_url, page.path),

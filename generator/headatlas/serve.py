@@ -1,7 +1,6 @@
 """Shows a site in the browser of this machine: a static server that only this machine can reach."""
 
 import errno
-import re
 import socket
 from collections.abc import Callable
 from functools import partial
@@ -50,8 +49,7 @@ class _Handler(SimpleHTTPRequestHandler):
         if code != HTTPStatus.NOT_FOUND or not page.is_file():
             super().send_error(code, message, explain)
             return
-        # The page lies at the root but is shown at any depth, so its links start at the root.
-        body = re.sub(rb'(href|src)="(?![a-z]+:|/|#)', rb'\1="/', page.read_bytes())
+        body = page.read_bytes()
         self.send_response(code)
         self.send_header("Content-Type", TYPES[".html"])
         self.send_header("Content-Length", str(len(body)))

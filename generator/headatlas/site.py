@@ -21,6 +21,7 @@ from .pages import (
     Page,
     build_pages,
     check_links,
+    cited,
     gallery_files,
     model_views,
 )
@@ -75,6 +76,7 @@ def generate_site(
     truth = ground_truth_page(models)
     if truth is not None:
         pages.append(truth)
+    pages = cited(pages, base_url)
     plots = ground_truth_plots(models)
     static = sorted(path for path in (templates_folder() / "static").iterdir() if path.is_file())
     jsons = [
@@ -101,7 +103,8 @@ def generate_site(
     files += len(plots) + len(search_files)
     with progress.stage("Write pages", len(pages), "pages") as advance:
         for page in pages:
-            output.write(page.path, render(page, base_url, searched).encode())
+            html = render(page, base_url, searched, measured=truth is not None)
+            output.write(page.path, html.encode())
             if isinstance(page.content, HeadContent):
                 output.write(page.content.json.path, _json(_head_json(page.content, base_url)))
             elif isinstance(page.content, PublishedHeadContent):

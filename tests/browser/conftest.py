@@ -1,8 +1,13 @@
 """A real browser and a served site, for tests of what readers meet."""
 
+import os
 import shutil
+import subprocess
+import tarfile
+import tempfile
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,6 +16,7 @@ from synthetic_bundle import write_bundle
 from headatlas.serve import make_server
 from headatlas.site import generate_site
 
+AXE = "4.14.1"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
@@ -37,11 +43,62 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def served(site: Path) -> Iterator[str]:
-    """The address of the served site."""
+def full_size(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A generated site over a bundle of the shape of ViT-B/32: 12 layers of 12 heads."""
+    folder = tmp_path_factory.mktemp("full-size")
+    atlas = write_bundle(
+        folder / "atlas", names=("ViT-B-32_openai",), images=9, layers=12, heads=12, grid=(7, 7)
+    )
+    generate_site(atlas, folder / "site")
+    return folder / "site"
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The script of axe-core, which finds what shuts out readers; from npm, kept in the cache."""
+    kept = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "clip-head-atlas"
+    script = kept / f"axe-core-{AXE}.min.js"
+    if not script.is_file():
+        npm = shutil.which("npm")
+        if npm is None:
+            pytest.skip("axe-core comes from npm, which is not here")
+        with tempfile.TemporaryDirectory() as folder:
+            command = [npm, "pack", "--silent", f"axe-core@{AXE}"]
+            try:
+                subprocess.run(command, cwd=folder, capture_output=True, timeout=120, check=True)
+            except (OSError, subprocess.SubprocessError) as error:
+                pytest.skip(f"npm cannot get axe-core@{AXE}: {error}")
+            archives = list(Path(folder).glob("*.tgz"))
+            with tarfile.open(archives[0]) as archive:
+                member = archive.extractfile("package/axe.min.js")
+                assert member is not None
+                kept.mkdir(parents=True, exist_ok=True)
+                partial = script.with_suffix(f".{os.getpid()}.part")
+                partial.write_bytes(member.read())
+                partial.replace(script)
+    return script.read_text("utf-8")
+
+
+@contextmanager
+def serving(site: Path) -> Iterator[str]:
+    """The address of a served site."""
     with make_server(site, 0) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield f"http://127.0.0.1:{server.server_address[1]}/"
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture(scope="session")
+def served(site: Path) -> Iterator[str]:
+    """The address of the served site."""
+    with serving(site) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def served_in_full_size(full_size: Path) -> Iterator[str]:
+    """The address of the served site of a full-size model."""
+    with serving(full_size) as address:
+        yield address
