@@ -1,5 +1,6 @@
 """The measurement of the demo atlas from end to end, on few scenes."""
 
+import re
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -125,14 +126,34 @@ def test_curves_start_and_end_where_they_must(measured: GroundTruthRecord) -> No
 
 
 def test_every_measured_number_is_in_the_report(measured: GroundTruthRecord) -> None:
-    text = "\n".join(report(measured))
+    lines = list(report(measured))
 
-    for row in measured.zero_shot:
-        assert f"{row.accuracy:6.1%}" in text
-    for labels in measured.labels:
-        assert labels.method in text
-    for one in measured.maps:
-        assert f"{one.mean_precision:6.1%}" in text
+    # Rows: a line that has the row's names and then all of its numbers, in order.
+    for row in (*measured.zero_shot, *measured.labels, *measured.neighbours, *measured.maps):
+        fields = row.model_dump().values()
+        names = [value for value in fields if isinstance(value, str)]
+        numbers = [shown(value) for value in fields if not isinstance(value, str)]
+        assert any(
+            all(name in line for name in names)
+            and numbers == re.findall(NUMBER, line)[-len(numbers) :]
+            for line in lines
+        ), row
+    for number in (
+        measured.known_scenes,
+        measured.asked_scenes,
+        measured.separating_share,
+        measured.same_first_descriptions,
+    ):
+        assert any(shown(number) in re.findall(NUMBER, line) for line in lines), number
+
+
+NUMBER = r"\d[\d.]*%?|–"
+
+
+def shown(number: float | None) -> str:
+    if number is None:
+        return "–"
+    return str(number) if isinstance(number, int) else f"{number:.1%}"
 
 
 def test_a_second_measurement_of_the_same_bundle_does_nothing(

@@ -1,5 +1,6 @@
 """Promises about the project: tools see `build/clipheads`, the wheel holds what it needs."""
 
+import re
 import subprocess
 import sys
 import zipfile
@@ -20,28 +21,68 @@ def test_ruff_sees_the_folder_named_build() -> None:
     assert "generator/headatlas/pages.py" in seen
 
 
-def test_mypy_is_strict_on_both_packages(tmp_path: Path) -> None:
-    wrong = ROOT / "build" / "clipheads" / "_wrongly_typed.py"
-    wrong.write_text('"""Wrong on purpose."""\n\nNUMBER: int = "text"\n')
-    try:
-        result = subprocess.run(
-            [sys.executable, "-m", "mypy", "--cache-dir", str(tmp_path), "-m",
-             "clipheads._wrongly_typed"],
-            capture_output=True, text=True, cwd=ROOT, check=False,
-        )  # fmt: skip
-    finally:
-        wrong.unlink()
+LOOSE = '"""Typed loosely on purpose."""\n\n\ndef double(number):\n    return 2 * number\n'
 
-    assert "Incompatible types in assignment" in result.stdout
+
+@pytest.mark.parametrize(
+    ("module", "file"),
+    [
+        ("clipheads.errors", "build/clipheads/errors.py"),
+        ("headatlas.printable", "generator/headatlas/printable.py"),
+    ],
+)
+def test_mypy_is_strict_on_both_packages(tmp_path: Path, module: str, file: str) -> None:
+    loose = tmp_path / "loose.py"
+    loose.write_text(LOOSE)
+    (tmp_path / "not_strict.ini").write_text("[mypy]\nmypy_path = build:generator\n")
+
+    def mypy(*options: str | Path) -> str:
+        command = [sys.executable, "-m", "mypy", "--cache-dir", tmp_path / "cache", *options]
+        command += ["--shadow-file", file, loose, "-m", module]
+        return subprocess.run(
+            command, capture_output=True, text=True, cwd=ROOT, check=False
+        ).stdout  # fmt: skip
+
+    assert f"{file}:4: error: Function is missing a type annotation" in mypy()
+    assert "Success" in mypy("--config-file", tmp_path / "not_strict.ini")
 
 
 def test_the_generator_and_the_bundle_do_without_torch() -> None:
-    code = (
-        "import sys, headatlas.site, headatlas.check, headatlas.cli, clipheads.bundle;"
-        "sys.exit('torch' in sys.modules)"
-    )
+    modules = [
+        f"headatlas.{path.stem}"
+        for path in (ROOT / "generator" / "headatlas").glob("*.py")
+        if not path.stem.startswith("__")
+    ]
+    code = f"import sys, clipheads.bundle, {', '.join(modules)}; sys.exit('torch' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_the_architecture_names_every_module() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(?:[\w/]+/)?(\w+)(?:\.py)?`", text))
+    modules = {
+        path.stem
+        for folder in (ROOT / "build" / "clipheads", ROOT / "generator" / "headatlas")
+        for path in folder.rglob("*.py")
+        if not path.stem.startswith("__")
+    }
+
+    assert sorted(modules - named) == []
+
+
+def test_the_architecture_names_no_module_that_is_gone() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", text, re.MULTILINE)
+    named = {name for row in table for name in re.findall(r"`(\w+)`", row)}
+    there = {
+        path.stem
+        for folder in ("build/clipheads", "generator/headatlas")
+        for path in (ROOT / folder).rglob("*.py")
+    }
+
+    assert named
+    assert sorted(named - there) == []
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """From a bundle to a checked site: complete, repeatable, without torch."""
 
 import json
+import os
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -54,8 +55,21 @@ def test_without_an_address_there_is_no_sitemap(atlas, tmp_path):
 
 
 def test_same_atlas_same_bytes(atlas, tmp_path):
-    generate_site(atlas, tmp_path / "one")
-    generate_site(atlas, tmp_path / "two")
+    # In two programs, so that nothing of one is left for the other, and in other surroundings.
+    surroundings = {
+        "one": {"PYTHONHASHSEED": "1", "TZ": "UTC", "LC_ALL": "C"},
+        "two": {"PYTHONHASHSEED": "2", "TZ": "Asia/Tokyo", "LC_ALL": "C.UTF-8"},
+    }
+    code = "import sys, pathlib, headatlas.site as site;"
+    code += "site.generate_site(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]))"
+    for name, variables in surroundings.items():
+        (tmp_path / "in" / name).mkdir(parents=True)
+        subprocess.run(
+            [sys.executable, "-c", code, atlas, tmp_path / name],
+            env={**os.environ, **variables},
+            cwd=tmp_path / "in" / name,
+            check=True,
+        )
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
 
 

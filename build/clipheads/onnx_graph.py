@@ -1,8 +1,13 @@
 """Write a graph of ONNX node by node, its weights stored compactly and computed in float32.
 
-    graph = Graph("int8")
-    product = graph.add("MatMul", "text", graph.weight(matrix))
-    save_onnx(graph, path, inputs={"text": (np.float32, ["n", 512])}, outputs={...})
+>>> graph = Graph("fp32")
+>>> graph.output("double", graph.add("MatMul", "x", graph.weight(2 * np.eye(3))))
+>>> model = make_onnx(
+...     graph, "example", inputs={"x": (np.float32, ["n", 3])}, outputs={"double": ["n", 3]}
+... )
+>>> x = np.array([[1.0, 2.0, 3.0]], np.float32)
+>>> onnx_session(model).run(["double"], {"x": x})[0].tolist()
+[[2.0, 4.0, 6.0]]
 
 Only standard operators are used, so that onnxruntime runs a graph in a browser too.
 """

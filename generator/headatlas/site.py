@@ -50,9 +50,10 @@ def generate_site(
 ) -> SiteReport:
     """Generate the site of the atlas in `atlas` into the folder `out`.
 
-    The same atlas gives the same bytes. With `base_url`, the address that the site will
-    have, pages name their canonical address and there is a `sitemap.xml`. Files in `out` that the
-    generator did not write stay as they are.
+    The same atlas gives the same bytes, as long as the versions of this program and of its
+    dependencies are the same, and npm's package for the search page is at hand or is not. With
+    `base_url`, the address that the site will have, pages name their canonical address and there
+    is a `sitemap.xml`. Files in `out` that the generator did not write stay as they are.
 
     Raises BundleError for an atlas that cannot be used, AtlasError for a folder that
     cannot be written or a base URL that is none.

@@ -18,12 +18,13 @@ def report(record: GroundTruthRecord) -> Iterator[str]:
         f" of 0.3: {', '.join(record.separated_properties)}"
     )
     yield ""
-    yield "labels by            labelled  agree  chance  hold  same on other scenes"
+    yield "labels by            labelled  agree   hold  different  chance  same on other scenes"
     for one in record.labels:
         chance = "–" if one.chance is None else f"{one.chance:.1%}"
         same = "–" if one.same_label is None else f"{one.same_label:.1%}"
         yield (
-            f"  {one.method:<18} {one.labelled:8} {one.agree:6} {chance:>7} {one.hold:5}  {same}"
+            f"  {one.method:<18} {one.labelled:8} {one.agree:6} {one.hold:6} {one.properties:10}"
+            f" {chance:>7}  {same}"
         )
     stay = record.same_first_descriptions
     yield f"first three descriptions that stay over other scenes: {stay:.1%}"
@@ -35,9 +36,9 @@ def report(record: GroundTruthRecord) -> Iterator[str]:
             f" {near.whole_embedding:6.1%} {near.chance:7.1%}"
         )
     yield ""
-    yield "heat maps                                     pixel accuracy   mIoU    mAP"
+    yield "heat maps                                     pixel accuracy   mIoU    mAP   maps"
     for one_map in record.maps:
         yield (
             f"  {one_map.kind:<8} {one_map.map:<46} {one_map.accuracy:6.1%}"
-            f" {one_map.miou:6.1%} {one_map.mean_precision:6.1%}"
+            f" {one_map.miou:6.1%} {one_map.mean_precision:6.1%} {one_map.maps:6}"
         )
