@@ -2,8 +2,13 @@
 
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 
-from clipheads.truth.profile_agreement import area_under_curve, profile_agreement
+from clipheads.truth.profile_agreement import (
+    area_under_curve,
+    profile_agreement,
+    rank_correlations,
+)
 from headatlas.render import environment
 
 HEADS = [f"L{layer}.H{head}" for layer in range(4) for head in range(5)]
@@ -70,3 +75,44 @@ def test_the_table_marks_what_exceeds_chance() -> None:
     html = module.agreement(profile_agreement(effects, truth), facts, "demo-clip")  # type: ignore[attr-defined]
     assert "<b>100%</b>" in html
     assert '<td class="number g0">50%</td>' in html
+
+
+def test_correlations_are_of_the_order_of_heads_alone() -> None:
+    effects = {
+        head: {"same": float(place) ** 3, "reverse": -float(place), "even": 1.0}
+        for place, head in enumerate(HEADS)
+    }
+    indices = {head: {"layout": float(place)} for place, head in enumerate(HEADS)}
+    (row,) = rank_correlations(effects, indices)
+    assert (row.factor, row.correlations) == ("layout", {"same": 1, "reverse": -1, "even": 0})
+    assert 0.4 < row.chance < 0.5
+
+
+def test_equal_values_share_their_rank_in_a_correlation() -> None:
+    rng = np.random.default_rng(0)
+    effects = {head: {"any": float(rng.integers(4))} for head in HEADS}
+    indices = {head: {"some": float(rng.integers(3))} for head in HEADS}
+    (row,) = rank_correlations(effects, indices)
+    expected = spearmanr(
+        [of["any"] for of in effects.values()], [of["some"] for of in indices.values()]
+    ).statistic
+    assert row.correlations["any"] == pytest.approx(expected, abs=1e-4)
+
+
+def test_unrelated_orders_are_beyond_chance_in_about_one_of_twenty() -> None:
+    rng = np.random.default_rng(0)
+    effects = {head: {str(n): float(rng.random()) for n in range(1000)} for head in HEADS}
+    indices = {head: {"some": float(rng.random())} for head in HEADS}
+    (row,) = rank_correlations(effects, indices)
+    beyond = sum(abs(value) > row.chance for value in row.correlations.values())
+    assert 20 <= beyond <= 80
+
+
+def test_the_table_of_correlations_marks_what_is_beyond_chance() -> None:
+    effects = {head: {"shift": float(place), "blur": 0.3} for place, head in enumerate(HEADS)}
+    indices = {head: {"layout": float(place)} for place, head in enumerate(HEADS)}
+    facts = {"transforms": [{"name": name, "title": name} for name in ("shift", "blur")]}
+    module = environment().get_template("profile.html").make_module()
+    html = module.correlations(rank_correlations(effects, indices), facts, "demo-clip")  # type: ignore[attr-defined]
+    assert "<b>1.00</b>" in html
+    assert '<td class="number g0">0.00</td>' in html

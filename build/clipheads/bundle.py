@@ -697,6 +697,16 @@ class ProfileAgreement(Record):
     chance: float = Field(description="As many heads drawn at random exceed this in 2.5% of draws")
 
 
+class ProfileCorrelation(Record):
+    """How transforms of pictures go along with one factor of the scene, over the heads."""
+
+    factor: str
+    correlations: dict[str, float] = Field(
+        description="By transform: Spearman's correlation of its effect with the factor's"
+    )
+    chance: float = Field(description="Of unrelated values 95% lie within plus or minus this")
+
+
 class GroundTruthRecord(Record):
     """`<model>/ground-truth.json`: what is true of a model of the demo world."""
 

@@ -8,7 +8,10 @@ others, it can be read as a sign of that property.
 import math
 from collections.abc import Mapping, Sequence
 
-from clipheads.bundle import ProfileAgreement
+import numpy as np
+from numpy.typing import NDArray
+
+from clipheads.bundle import ProfileAgreement, ProfileCorrelation
 
 DEVIATIONS = 1.96
 """Of a normal distribution: 95% lie within."""
@@ -56,6 +59,53 @@ def profile_agreement(
             )
         )
     return rows
+
+
+def rank_correlations(
+    effects: Mapping[str, Mapping[str, float]], indices: Mapping[str, Mapping[str, float]]
+) -> list[ProfileCorrelation]:
+    """Correlate over heads the effect of each transform with that of each factor of the scene.
+
+    Args:
+        effects: for each head the effect of each transform, the same transforms for all.
+        indices: for each of these heads the total effect of each factor of the scene.
+
+    Returns:
+        A row for each factor with Spearman's correlations, 0 where one of the two is constant.
+    """
+    first = next(iter(effects))
+    moved = {
+        transform: _ranks([of[transform] for of in effects.values()])
+        for transform in effects[first]
+    }
+    rows = []
+    for factor in indices[first]:
+        caused = _ranks([indices[head][factor] for head in effects])
+        rows.append(
+            ProfileCorrelation(
+                factor=factor,
+                correlations={
+                    transform: round(_correlation(ranks, caused), 4)
+                    for transform, ranks in moved.items()
+                },
+                chance=round(min(1.0, DEVIATIONS / math.sqrt(max(1, len(effects) - 1))), 4),
+            )
+        )
+    return rows
+
+
+def _ranks(values: Sequence[float]) -> NDArray[np.float64]:
+    """Ranks from 0; equal values share the mean of theirs."""
+    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ends = counts.cumsum()
+    shared: NDArray[np.float64] = (ends - (counts + 1) / 2)[places]
+    return shared
+
+
+def _correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    one, other = one - one.mean(), other - other.mean()
+    length = math.sqrt(float(one @ one) * float(other @ other))
+    return float(one @ other) / length if length > 0 else 0.0
 
 
 def area_under_curve(members: Sequence[float], others: Sequence[float]) -> float:
