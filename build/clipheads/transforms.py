@@ -22,7 +22,7 @@ from torch.nn.functional import conv2d, interpolate, pad
 from clipheads.lettering import ink
 
 VERSION = 1
-"""Raised when a transform would change the same picture in another way."""
+"""Raised when a transform would change the same picture otherwise, or has another name."""
 
 LUMA = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in the brightness Y of Rec. 601."""
