@@ -16,6 +16,7 @@ from clipheads.demo_world import evaluation, training
 from clipheads.demo_world.evaluation import evaluate
 from clipheads.demo_world.scenes import Scene, sample_scene
 from clipheads.demo_world.training import train_demo_clip
+from clipheads.errors import AtlasError
 from clipheads.models import load_model
 
 TINY = {
@@ -46,6 +47,22 @@ class _Notes:
 
     def note(self, message: str) -> None:
         self.notes.append(message)
+
+
+def test_what_keeps_a_training_from_its_end_is_found_before_it(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "state.pt").write_bytes(b"half a state")
+    wrong = {
+        "cannot write there": (tmp_path / "file", tmp_path / "new", "cpu"),
+        "state.pt: no state of this training": (tmp_path / "out", tmp_path / "work", "cpu"),
+        "device 'hpu' cannot be used": (tmp_path / "out", tmp_path / "new", "hpu"),
+    }
+    for line, (out, work, device) in wrong.items():
+        progress = _Notes()
+        with pytest.raises(AtlasError, match=line):
+            train_demo_clip(out, work, steps=1, device=device, progress=progress)  # type: ignore[arg-type]
+        assert progress.steps == 0
 
 
 def test_scenes_without_colour_are_trained_on_more_often_than_the_world_shows_them() -> None:

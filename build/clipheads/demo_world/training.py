@@ -20,8 +20,11 @@ from clipheads.demo_world.evaluation import evaluate
 from clipheads.demo_world.losses import Clip, also_true, answers, training_loss
 from clipheads.demo_world.scenes import Scene, draw_scene, sample_scene
 from clipheads.demo_world.sprites import default_sprites
+from clipheads.errors import AtlasError
+from clipheads.models import find_device
 from clipheads.open_clip_import import import_open_clip
 from clipheads.progress import Progress, Silent
+from clipheads.stages import ensure_writable
 
 MODEL_CONFIG: dict[str, Any] = {
     "embed_dim": 128,
@@ -147,11 +150,15 @@ def train_demo_clip(
 
     Raises:
         ValueError: not exactly one of `minutes` and `steps` is given.
+        AtlasError: a folder that cannot be written, a device that is not there, or a damaged state.
     """
     if (minutes is None) == (steps is None):
         raise ValueError("give either minutes or steps")
     progress = progress or Silent()
-    place = torch.device(
+    # Before the training, not after it.
+    ensure_writable(out)
+    ensure_writable(work)
+    place = find_device(
         ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     )
     torch.manual_seed(seed)
@@ -163,14 +170,19 @@ def train_demo_clip(
     questions = tokenizer([text for choices in texts.values() for text in choices.values()])
     questions = questions.to(place)
     optimizer = torch.optim.AdamW(_parameter_groups(clip), lr=LEARNING_RATE, betas=(0.9, 0.98))
-    work.mkdir(parents=True, exist_ok=True)
     state_file = work / "state.pt"
     step, elapsed = 0, 0.0
     if state_file.exists():
-        state = torch.load(state_file, map_location=place, weights_only=True)
-        clip.load_state_dict(state["clip"])
-        optimizer.load_state_dict(state["optimizer"])
-        step, elapsed = state["step"], state["elapsed"]
+        try:
+            state = torch.load(state_file, map_location=place, weights_only=True)
+            clip.load_state_dict(state["clip"])
+            optimizer.load_state_dict(state["optimizer"])
+            step, elapsed = int(state["step"]), float(state["elapsed"])
+        except Exception as error:  # torch and pickle raise many kinds
+            raise AtlasError(
+                f"{state_file}: no state of this training ({type(error).__name__}); remove it to"
+                " start again, or choose another --work"
+            ) from error
         progress.note(f"goes on at step {step}, after {elapsed / 60:.1f} minutes of training")
 
     def save_state() -> None:
