@@ -26,6 +26,7 @@ from torch.nn.functional import normalize
 from clipheads.bundle import Architecture, Precision, Weights
 from clipheads.errors import ModelError
 from clipheads.model_config import read_model_config
+from clipheads.model_names import LOCAL_DIR
 from clipheads.open_clip_import import import_open_clip
 
 PAPER_MODELS: tuple[str, ...] = (
@@ -36,8 +37,6 @@ PAPER_MODELS: tuple[str, ...] = (
     "ViT-L-14_openai",
     "ViT-L-14_laion2b_s32b_b82k",
 )
-
-LOCAL_DIR = "local-dir:"
 
 _WEIGHT_FILES = (
     "open_clip_model.safetensors",

@@ -13,10 +13,9 @@ were interrupted. What a stage writes appears in the bundle when all of it is wh
 
 import hashlib
 import json
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -39,7 +38,6 @@ from clipheads.bundle import (
     Record,
     SkippedImage,
     Term,
-    why_no_model_name,
 )
 from clipheads.covariance import TermMoments, split_terms
 from clipheads.data_files import data_file
@@ -52,7 +50,7 @@ from clipheads.descriptions import (
     read_words,
 )
 from clipheads.earlier_bundles import adopt_earlier
-from clipheads.errors import AtlasError, ModelError
+from clipheads.errors import AtlasError
 from clipheads.export import export_projections, save_tensors
 from clipheads.export_encoders import (
     ensure_exportable,
@@ -82,6 +80,7 @@ from clipheads.gallery_pass import (
 )
 from clipheads.labels import NamedHeads, NameHeads, name_heads
 from clipheads.locking import locked
+from clipheads.model_names import claim_folder, folder_name, refuse_other_case
 from clipheads.models import ClipModel, embed_texts, load_model
 from clipheads.neighbours import image_neighbours
 from clipheads.owned_files import discard, read_list, refuse_foreign, remove_scratch, settle
@@ -157,6 +156,7 @@ def build_model(
     *,
     gallery: Path,
     atlas: Path,
+    called: str | None = None,
     checkpoint: Path | None = None,
     layers: Layers = "all",
     device: str = "auto",
@@ -178,6 +178,7 @@ def build_model(
         name: `<open_clip name>_<pretrained tag>`, or `local-dir:PATH`.
         gallery: folder of images, manifest, or tar shards; see `list_gallery`.
         atlas: folder of bundles; made if missing.
+        called: what the model is called in the atlas; by default its name, or its folder's.
         checkpoint: local weights for a model given by name.
         layers: whether heads of all layers get a page, or those of the last four.
         device: `auto`, or a device of torch.
@@ -205,6 +206,8 @@ def build_model(
     printed = read_words(words or data_file("words.csv"))
     ensure_writable(atlas)
     model = load_model(name, checkpoint=checkpoint, device=device, precision=precision)
+    if called is not None:
+        model = replace(model, name=called)
     ensure_exportable(model, text=export_text_encoder, image=export_image_encoder)
     folder = atlas / folder_name(model.name)
     _refuse_own_files(files, [atlas / GALLERY, folder])
@@ -216,9 +219,11 @@ def build_model(
         for head in range(architecture.heads)
     ]
     with locked(atlas):
+        refuse_other_case(folder)
         ensure_writable(folder)
         _open_folder(atlas, [MANIFEST, *(f"{GALLERY}/{file.id}.webp" for file in files)])
         _open_folder(folder, [*FILES, *(_head_file(head) for head in heads)])
+        claim_folder(folder, name, model.weights.sha256)
         manifest, gallery_outcome = _build_gallery(
             atlas, files, absent, gallery_title(gallery), progress
         )
@@ -272,18 +277,6 @@ def _open_folder(folder: Path, paths: Sequence[str]) -> None:
     adopt_earlier(folder)
     settle(folder)
     refuse_foreign(folder, paths, read_list(folder).owned)
-
-
-def folder_name(model: str) -> str:
-    """Return the name of a model's folder and address.
-
-    Raises:
-        ModelError: if a folder of the atlas cannot have that name.
-    """
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", model).lstrip(".-")
-    if reason := why_no_model_name(name):
-        raise ModelError(f"a model cannot be called {model!r}: {reason}; rename its folder")
-    return name
 
 
 def _build_gallery(

@@ -241,6 +241,10 @@ def build(
             "--paper", metavar=FLAG, help="All six models of the paper, one after the other."
         ),
     ] = False,
+    called: Annotated[
+        str | None,
+        typer.Option("--name", metavar="NAME", help="What one model is called in the atlas."),
+    ] = None,
     checkpoint: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Local weights instead of a download; for one model."),
@@ -304,10 +308,13 @@ def build(
     atlas: AtlasOption = Path("data/atlas"),
 ) -> None:
     """Compute the atlas of a model over a gallery of images."""
+    from clipheads.model_names import refuse_one_name_twice
+
     names = _models_to_build(model or [], paper=paper)
-    if len(names) > 1 and (checkpoint or labels):
-        option = "--checkpoint" if checkpoint else "--labels"
+    if len(names) > 1 and (checkpoint or labels or called):
+        option = "--checkpoint" if checkpoint else "--labels" if labels else "--name"
         raise AtlasError(f"{option} goes with one --model, but there are {len(names)}")
+    refuse_one_name_twice(names)
     name_heads = _labeller(
         labeler, labels, descriptions, label_model, label_server, concurrency, answers
     )
@@ -316,6 +323,7 @@ def build(
             name,
             gallery=gallery,
             atlas=atlas,
+            called=called,
             checkpoint=checkpoint,
             layers=layers,
             device=device,
