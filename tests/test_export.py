@@ -4,10 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch.nn.functional import normalize
 
+from clipheads import export
+from clipheads.errors import ModelError
 from clipheads.export import export_projections, project, projection_model, save_tensors
 from clipheads.fidelity import MAX_ERROR, MIN_SAME
 from clipheads.onnx_graph import read_fidelity
@@ -70,3 +74,26 @@ def test_tensors_come_back_as_they_were_views_included(tmp_path: Path) -> None:
     basis = _basis()
     save_tensors(tmp_path / "a.safetensors", {"view": basis.transpose(1, 2)[::2]})
     torch.testing.assert_close(load_file(tmp_path / "a.safetensors")["view"], basis.mT[::2])
+
+
+def test_projections_that_are_wrong_in_every_storage_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        export, "projection_model", lambda basis, storage: projection_model(-basis, storage)
+    )
+    path, texts = tmp_path / "projections.onnx", normalize(_random(40, 32, seed=1), dim=-1)
+    with pytest.raises(ModelError, match=r"cannot be exported: even in float32 they are off by 1"):
+        export_projections(_basis(), _random(60, 6, 5), texts, path)
+    assert not path.exists()
+
+
+def test_a_disk_that_is_full_is_an_error_of_the_system(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(export, "save_file", full)
+    with pytest.raises(OSError, match="No space left on device"):
+        save_tensors(tmp_path / "a.safetensors", {"a": torch.zeros(1)})

@@ -158,6 +158,27 @@ def test_weights_are_stored_as_compactly_as_the_error_allows(
     assert (fidelity.storage == "int8") == (error > 1e-3)
 
 
+@pytest.mark.parametrize("encoder", ["text", "image"])
+def test_an_encoder_that_is_wrong_in_every_storage_is_refused(
+    tiny: ClipModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoder: str
+) -> None:
+    basis = head_basis(tiny)[list(LAYERS)].flatten(0, 1)
+    pixels, path = _pixels(tiny), tmp_path / "encoder.onnx"
+    coordinates = decompose(tiny, pixels).coordinates[:, list(LAYERS)].flatten(1, 2)
+    tokens = tiny.tokenize(["a cat", "a dog"])
+    with torch.no_grad():
+        texts = normalize(tiny.clip.encode_text(tokens), dim=-1)
+    run = export_encoders._run
+    monkeypatch.setattr(export_encoders, "_run", lambda *args, **sizes: -run(*args, **sizes))
+    export = {
+        "text": lambda: export_text_encoder(tiny, tokens, texts, basis, coordinates, path),
+        "image": lambda: export_image_encoder(tiny, LAYERS, basis, pixels, coordinates, path),
+    }[encoder]
+    with pytest.raises(ModelError, match=f"{encoder} encoder of .* even in float32 its cosines"):
+        export()
+    assert not path.exists()
+
+
 def test_a_basis_of_another_run_is_followed(tiny: ClipModel, tmp_path: Path) -> None:
     basis = head_basis(tiny)[list(LAYERS)].flatten(0, 1)
     turned = torch.linalg.qr(torch.randn(basis.shape[2], basis.shape[2])).Q

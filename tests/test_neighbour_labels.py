@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from clipheads.descriptions import Description
+from clipheads.descriptions import Description, texts_sha256
 from clipheads.errors import AtlasError
 from clipheads.neighbour_labels import (
     MARGIN,
@@ -95,7 +95,11 @@ def test_a_property_with_a_single_text_asks_nothing_and_spelling_does_not_matter
 
 def write_bundle(folder: Path) -> None:
     coordinates, embeddings, basis, texts = planted()
-    save_file({"embeddings": texts}, folder / "descriptions.safetensors")
+    save_file(
+        {"embeddings": texts},
+        folder / "descriptions.safetensors",
+        {"texts_sha256": texts_sha256([row.text for row in pool()])},
+    )
     save_file({"basis": basis.contiguous()}, folder / "basis.safetensors")
     save_file(
         {"coordinates": coordinates.contiguous(), "embeddings": embeddings},
@@ -123,7 +127,11 @@ def test_a_bundle_is_labelled_from_its_files(tmp_path: Path) -> None:
     ("content", "message"),
     [
         ("text,property\none,colour\n", "1 texts, but .* was built with 24"),
-        ("\n".join(f"text {i}" for i in range(24)), "no property with two texts"),
+        (
+            "text,property\n" + "".join(f"mended {i},colour\n" for i in range(24)),
+            "not the texts that .* was built with",
+        ),
+        ("\n".join(d.text for d in pool()), "no property with two texts"),
     ],
 )
 def test_another_pool_or_one_without_properties_is_refused(

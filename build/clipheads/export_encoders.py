@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -23,6 +22,7 @@ from clipheads.errors import ModelError
 from clipheads.fidelity import MAX_ERROR, compare_answers, text_queries, unit_queries
 from clipheads.models import ClipModel
 from clipheads.onnx_graph import STORAGES, Graph, make_onnx, onnx_session, save_onnx
+from clipheads.onnxruntime_import import onnxruntime
 from clipheads.open_clip_import import import_open_clip
 
 MAX_ENCODER_ERROR = 0.02
@@ -95,6 +95,9 @@ def export_text_encoder(
         basis: [heads, D, r].
         coordinates: [N, heads, r], of the gallery.
         path: the `.onnx` file to write.
+
+    Raises:
+        ModelError: if its error is too large in any storage; nothing is written.
     """
     exact = text_queries(texts, basis), coordinates
     for storage in STORAGES:
@@ -104,9 +107,9 @@ def export_text_encoder(
         queries = text_queries(embedded, basis)
         fidelity = compare_answers(storage, exact=exact, exported=(queries, coordinates))
         if _is_close(fidelity):
-            break
-    save_onnx(proto, path, fidelity)
-    return fidelity
+            save_onnx(proto, path, fidelity)
+            return fidelity
+    raise _too_far("text", model, fidelity)
 
 
 def export_image_encoder(
@@ -126,6 +129,9 @@ def export_image_encoder(
         pixels: [n, 3, S, S], on which the error is measured.
         coordinates: [N, heads, r], of the gallery.
         path: the `.onnx` file to write.
+
+    Raises:
+        ModelError: if its error is too large in any storage; nothing is written.
     """
     rows = list(layers)
     parts = decompose(replace(model, precision="fp32"), pixels)
@@ -139,13 +145,22 @@ def export_image_encoder(
         queries = unit_queries(_run(session, "coordinates", pixels, size=8))
         fidelity = compare_answers(storage, exact=exact, exported=(queries, coordinates))
         if _is_close(fidelity):
-            break
-    save_onnx(proto, path, fidelity)
-    return fidelity
+            save_onnx(proto, path, fidelity)
+            return fidelity
+    raise _too_far("image", model, fidelity)
 
 
 def _is_close(fidelity: Fidelity) -> bool:
     return fidelity.cosine_error <= MAX_ENCODER_ERROR and fidelity.vector_error <= MAX_ERROR
+
+
+def _too_far(encoder: str, model: ClipModel, fidelity: Fidelity) -> ModelError:
+    return ModelError(
+        f"the {encoder} encoder of {model.name} cannot be exported: even in float32 its cosines"
+        f" are off by {fidelity.cosine_error:g} (at most {MAX_ENCODER_ERROR:g}) and its vectors by"
+        f" {fidelity.vector_error:g} (at most {MAX_ERROR:g}); build without"
+        f" --export-{encoder}-encoder"
+    )
 
 
 def text_encoder(model: ClipModel, storage: Storage) -> onnx.ModelProto:

@@ -16,11 +16,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
 from clipheads.bundle import Label, Labeller
-from clipheads.descriptions import Description, fold_label, read_descriptions
+from clipheads.descriptions import Description, fold_label, read_descriptions, texts_sha256
 from clipheads.errors import AtlasError
 from clipheads.labels import NamedHeads, matching_properties
 from clipheads.nearest_votes import balanced_accuracy, gain, told_by_nearest
@@ -67,11 +68,18 @@ def name_heads_by_neighbours(
         AtlasError: if the pool is not that of the bundle, or its texts carry no property.
     """
     descriptions = read_descriptions(pool)
-    texts = load_file(bundle / "descriptions.safetensors")["embeddings"]
+    with safe_open(bundle / "descriptions.safetensors", framework="pt") as file:
+        texts = file.get_tensor("embeddings")
+        built_with = (file.metadata() or {}).get("texts_sha256")
     if len(texts) != len(descriptions):
         raise AtlasError(
             f"{pool}: {len(descriptions)} texts, but {bundle.name} was built with {len(texts)};"
             " give the file of its --descriptions"
+        )
+    if built_with != texts_sha256([row.text for row in descriptions]):
+        raise AtlasError(
+            f"{pool}: not the texts that {bundle.name} was built with; give the file of its"
+            " --descriptions, or build it again with this one"
         )
     asked = questions(descriptions)
     if not asked:

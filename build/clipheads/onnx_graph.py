@@ -19,12 +19,12 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from clipheads.bundle import Fidelity, Storage
 from clipheads.errors import ModelError
+from clipheads.onnxruntime_import import onnxruntime
 from clipheads.quantise import quantise
 
 OPSET = 17

@@ -48,6 +48,7 @@ from clipheads.descriptions import (
     read_contrasts,
     read_descriptions,
     read_words,
+    texts_sha256,
 )
 from clipheads.earlier_bundles import adopt_earlier
 from clipheads.errors import AtlasError
@@ -548,7 +549,11 @@ class _Build:
             for index, path in resume_shards(self.folder, stage, key, len(parts), make):
                 rows.append(load_file(path)["embeddings"])
                 advance(len(parts[index]))
-        save_tensors(scratch / f"{stage}.safetensors", {"embeddings": torch.cat(rows)})
+        save_tensors(
+            scratch / f"{stage}.safetensors",
+            {"embeddings": torch.cat(rows)},
+            {"texts_sha256": texts_sha256(texts)},
+        )
 
     def _textspan(self, scratch: Path) -> None:
         covariances = self._load("statistics.safetensors", "covariance")

@@ -66,8 +66,8 @@ STAGES = {
     "contributions": Settings(
         1, ("stage_settings.SHARD_IMAGES", "stage_settings.PRECISION_IMAGES")
     ),
-    "descriptions": Settings(1, ("stage_settings.SHARD_TEXTS",)),
-    "topics": Settings(1, ("stage_settings.SHARD_TEXTS",)),
+    "descriptions": Settings(2, ("stage_settings.SHARD_TEXTS",)),
+    "topics": Settings(2, ("stage_settings.SHARD_TEXTS",)),
     "textspan": Settings(
         1, ("stage_settings.PICKS", "text_span.RANK_TOLERANCE", "text_span.VANISHED")
     ),
