@@ -11,7 +11,12 @@ from PIL import Image
 from sklearn.datasets import load_sample_images
 from test_cli import head_atlas
 
+from clipheads.decomposition import head_basis
+from clipheads.models import embed_texts, load_model
 from clipheads.open_clip_import import import_open_clip
+from clipheads.profile import measure_effects, measure_reading
+from clipheads.transform_pass import seen_pictures, transformed_coordinates
+from clipheads.transforms import all_transforms, word_of
 
 SCIKIT_IMAGE = (
     "astronaut camera cat coffee chelsea rocket coins moon brick grass gravel page text clock"
@@ -64,3 +69,46 @@ def test_vit_b_32_from_a_checkpoint_file_over_photographs(tmp_path: Path) -> Non
     assert len(record["heads"]) == len(pages) == 144
     assert record["reconstruction_error"] <= 1e-5
     assert sum(term["variance_share"] for term in record["terms"]) == pytest.approx(1, abs=1e-4)
+
+
+@pytest.mark.slow
+def test_random_weights_have_no_clear_cause_and_do_not_read(tmp_path: Path) -> None:
+    write_photographs(tmp_path / "photos")
+    torch.manual_seed(0)
+    clip = import_open_clip().create_model("ViT-B-32", load_weights=False)
+    torch.save(clip.state_dict(), tmp_path / "ViT-B-32.pt")
+    model = load_model("ViT-B-32_random", checkpoint=tmp_path / "ViT-B-32.pt", device="cpu")
+    heads = [(layer, head) for layer in range(12) for head in range(12)]
+    words, texts = ["dog", "pizza", "clock"], ["a dog", "a pizza", "a clock"]
+    pictures = seen_pictures(model, cuttings(tmp_path / "photos", tmp_path / "cuttings"))
+    before, *after = (
+        transformed_coordinates(model, pictures, heads, transform)
+        for transform in [None, *(one.apply for one in all_transforms(words))]
+    )
+
+    effects = measure_effects(before, after)
+    reading = measure_reading(
+        before,
+        after[-1],
+        torch.einsum("wd,hdr->whr", embed_texts(model, texts), head_basis(model).flatten(0, 1)),
+        [word_of(words, seed) for seed in range(len(pictures))],
+    )
+
+    assert float(effects.effect.value.max()) > 1  # they are moved a lot, but all alike
+    assert not effects.stands_out.any()
+    assert not reading.reads.any()
+
+
+def cuttings(photos: Path, folder: Path) -> list[Path]:
+    """Cut three squares out of every photograph."""
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    paths = []
+    for photo in sorted(photos.iterdir()):
+        with Image.open(photo) as whole:
+            for number in range(3):
+                side = int(min(whole.size) * rng.uniform(0.4, 0.9))
+                x, y = (int(rng.integers(length - side + 1)) for length in whole.size)
+                paths.append(folder / f"{photo.stem}-{number}.png")
+                whole.crop((x, y, x + side, y + side)).resize((224, 224)).save(paths[-1])
+    return paths
