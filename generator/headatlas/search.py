@@ -25,7 +25,7 @@ from .links import Link
 from .onnxruntime_web import CDN, INTEGRITY, VERSION, Runtime, fetch_runtime
 from .pages import SEARCH, Crumb, ModelView, Page
 from .render import POLICY, templates_folder
-from .tokenizer_tables import cleaning_tables, merge_table
+from .tokenizer_merges import merge_table
 
 RECORD = "search.json"
 SCRIPT, WASM = INTEGRITY
@@ -135,7 +135,6 @@ def search_page(
         "models": [_add_model(files, record, model, atlas) for model, record in exported],
         "shared": {
             "merges": _add(files, "search", "merges.bin", _merges()),
-            "cleaning": _add(files, "search", "cleaning.bin", _cleaning()),
         },
         "runtime": _add_runtime(files, runtime),
         "notes": NOTES,
@@ -320,8 +319,3 @@ def _service_worker(
 @lru_cache(maxsize=1)
 def _merges() -> bytes:
     return merge_table()
-
-
-@lru_cache(maxsize=1)
-def _cleaning() -> bytes:
-    return cleaning_tables()

@@ -1,24 +1,29 @@
-// CLIP's byte-pair tokenizer: the same ids as open_clip's SimpleTokenizer for any text.
-
-import { makeCleaner } from "./text-cleaning.js";
+// CLIP's byte-pair tokenizer: the ids of open_clip's SimpleTokenizer, for texts as people type them.
 
 const START = "<start_of_text>";
 const END = "<end_of_text>";
+const PIECES = new RegExp(
+  `${START}|${END}|'s|'t|'re|'ve|'m|'ll|'d|\\p{L}+|\\p{N}|[^\\s\\p{L}\\p{N}]+`,
+  "gu",
+);
 
-// Each character with what it is equal to where case does not count. Written out instead of the
-// flag i, which would make the combining iota a letter; the long s is the one character outside
-// ASCII that counts as a letter of these words.
-const anyCase = (word) =>
-  word.replace(/[a-z]/g, (letter) => `[${letter}${letter.toUpperCase()}${letter === "s" ? "ſ" : ""}]`);
+// Ligatures, as copied from a PDF, and the forms that East Asian keyboards write.
+const FORMS = /[\u0132\u0133\u0149\u01c4-\u01cc\u01f1-\u01f3\ufb00-\ufb06\uff01-\uffee]/g;
 
-function piecePattern({ letters, numbers }) {
-  const words = [START, END, "'s", "'t", "'re", "'ve", "'m", "'ll", "'d"].map(anyCase).join("|");
-  // open_clip's own pattern matches no combining iota (U+0345), so that none is left over.
-  return new RegExp(
-    `${words}|[${letters}]+|[${numbers}]|[^\\s\\u0345${letters}${numbers}]+`,
-    "gu",
-  );
-}
+/**
+ * A text as it is split: plain letters and straight quotes, composed characters, single spaces,
+ * lower case. open_clip also repairs damaged encodings and resolves HTML entities, which nobody
+ * types.
+ */
+export const clean = (text) =>
+  text
+    .replace(FORMS, (form) => form.normalize("NFKC"))
+    .replace(/[\u02bc\u2018-\u201b]/g, "'")
+    .replace(/[\u201c-\u201f]/g, '"')
+    .normalize("NFC")
+    .replace(/\s+/g, " ")
+    .trim()
+    .toLowerCase();
 
 /** Ids of bytes: those that print come first, as in CLIP's vocabulary. */
 function byteIds() {
@@ -38,18 +43,15 @@ function byteIds() {
  *
  * @param {Uint16Array} merges [2 n]: first symbols of all merges, then their second symbols, the
  *   merge of rank k making the symbol 512 + k; 0...255 are bytes, 256...511 bytes that end a word
- * @param {object} tables of text-cleaning.js
  * @param {number} context length of the rows that it returns
  * @returns {(text: string) => Int32Array} [context]: start, text, end, zeros
  */
-export function makeTokenizer(merges, tables, context) {
+export function makeTokenizer(merges, context) {
   const count = merges.length / 2;
   const ranks = new Map();
   for (let rank = 0; rank < count; rank += 1) {
     ranks.set(merges[rank] * 65536 + merges[count + rank], rank);
   }
-  const clean = makeCleaner(tables);
-  const pieces = piecePattern(tables);
   const ids = byteIds();
   const start = 512 + count;
   const end = start + 1;
@@ -89,7 +91,7 @@ export function makeTokenizer(merges, tables, context) {
     const row = new Int32Array(context);
     row[0] = start;
     let used = 1;
-    for (const [piece] of clean(text).matchAll(pieces)) {
+    for (const [piece] of clean(text).matchAll(PIECES)) {
       for (const id of encodePiece(piece)) {
         if (used < context) row[used] = id;
         used += 1;

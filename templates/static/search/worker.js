@@ -125,12 +125,8 @@ const texts = (model) =>
 
 const tokenizer = (model) =>
   keep(loaded, `tokenizer ${model.tokenizer.context_length}`, async () => {
-    const [merges, tables] = await Promise.all([
-      load(model.files.merges, "the tokenizer").then(unpack),
-      json(model.files.cleaning, "the tokenizer"),
-    ]);
-    const pairs = new Uint16Array(merges.slice().buffer);
-    return makeTokenizer(pairs, tables, model.tokenizer.context_length);
+    const merges = await unpack(await load(model.files.merges, "the tokenizer"));
+    return makeTokenizer(new Uint16Array(merges.slice().buffer), model.tokenizer.context_length);
   });
 
 const reads = (model) => Boolean(model.files.text_encoder && model.tokenizer);
