@@ -10,15 +10,11 @@ Nothing slow is imported before `main` runs, so that Ctrl-C finds it from the fi
 
 import errno
 import os
-import signal
 import sys
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from pathlib import Path
 
 from clipheads.errors import AtlasError
-from headatlas.printable import printable
 
 SHOW = "--traceback"
 """The option that shows where in the program an error arose."""
@@ -66,8 +62,12 @@ def _end(error: BaseException) -> int:
         return _interrupted()
     if isinstance(error, BrokenPipeError):
         return 1  # whoever read the output has enough of it
+    from headatlas.printable import printable
+
     line, code = explain(error)
     if SHOW in sys.argv:
+        import traceback
+
         _say("".join(traceback.format_exception(error)).rstrip())
     _say(f"head-atlas: {printable(line)}")
     return code
@@ -111,6 +111,9 @@ def _is_name(name: object) -> bool:
 
 def _where(error: BaseException) -> str:
     """The innermost line of this project that the error passed through."""
+    import traceback
+    from pathlib import Path
+
     place = "outside of the program"
     for frame in traceback.extract_tb(error.__traceback__):
         path = Path(frame.filename)
@@ -126,6 +129,8 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _interrupted() -> int:
+    import signal
+
     # A second Ctrl-C ends what still waits, without a word.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     _say("head-atlas: interrupted; what is finished is kept")
