@@ -653,3 +653,11 @@ def test_leaving_out_the_padding_changes_no_text_embedding(tmp_path: Path) -> No
 
     assert torch.allclose(embed_texts(model, texts, batch_size=2), whole, atol=1e-6)
     assert embed_texts(model, []).shape == (0, model.architecture.embedding_dim)
+
+
+def test_texts_that_are_longer_than_the_context_are_named(tmp_path: Path) -> None:
+    model = tiny_model(tmp_path / "tiny")
+    context = TINY["text_cfg"]["context_length"]
+    whole, longer = "cat " * (context - 2), "cat " * (context - 1)
+    assert models.texts_cut(model, [whole, longer, "a"]) == [longer]
+    assert models.texts_cut(model, []) == []

@@ -170,6 +170,18 @@ def embed_texts(model: ClipModel, texts: Sequence[str], batch_size: int = 256) -
     return embedded
 
 
+def texts_cut(model: ClipModel, texts: Sequence[str]) -> list[str]:
+    """Return the texts that are longer than the model's context and lose their end.
+
+    Only CLIP's own tokenizer can be asked; of another one the list is empty.
+    """
+    encode = getattr(model.tokenize, "encode", None)
+    if encode is None or not texts:
+        return []
+    room = model.tokenize([""]).shape[1] - 2  # beside the start and the end token
+    return [text for text in texts if len(encode(text)) > room]
+
+
 def _encode_text(clip: Any, tokens: Tensor) -> Tensor:
     """Encode tokens [n, context] without the padding behind the longest text.
 

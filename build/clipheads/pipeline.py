@@ -82,7 +82,7 @@ from clipheads.gallery_pass import (
 from clipheads.labels import NamedHeads, NameHeads, name_heads
 from clipheads.locking import locked
 from clipheads.model_names import claim_folder, folder_name, refuse_other_case
-from clipheads.models import ClipModel, embed_texts, load_model
+from clipheads.models import ClipModel, embed_texts, load_model, texts_cut
 from clipheads.neighbours import image_neighbours
 from clipheads.owned_files import discard, read_list, refuse_foreign, remove_scratch, settle
 from clipheads.profile import measure_effects, measure_reading
@@ -540,6 +540,11 @@ class _Build:
 
     def _texts(self, stage: str, texts: list[str], key: str, scratch: Path) -> None:
         parts = _split(texts, settings.SHARD_TEXTS)
+        if cut := texts_cut(self.model, texts):
+            self.progress.note(
+                f"{stage}: {len(cut)} of {len(texts)} texts are longer than {self.model.name} reads"
+                f" and are cut, such as {cut[0][:60]!r}; texts that differ only later are one"
+            )
         rows = []
         with self.progress.stage(stage, len(texts), "texts") as advance:
 
