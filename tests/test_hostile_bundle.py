@@ -23,7 +23,7 @@ from clipheads.relabel import relabel
 from headatlas.atlas_reader import read_atlas
 from headatlas.ground_truth import ground_truth_page
 from headatlas.onnxruntime_web import Runtime
-from headatlas.output import Output
+from headatlas.output import site_output
 from headatlas.pages import build_pages, gallery_files, model_views
 from headatlas.render import render
 from headatlas.search import search_page
@@ -61,14 +61,13 @@ def written(atlas, out):
     search = search_page(read, models, Silent(), lambda: Runtime({}, "not here"))
     pages = build_pages(read, models, {})
     pages += [page for page in (search and search.page, ground_truth_page(models)) if page]
-    output = Output(out, None)
-    for page in pages:
-        output.write(page.path, render(page).encode())
-    for path in gallery_files(read.gallery):
-        output.write(path, b"picture")
-    for path, content in (search.files if search else {}).items():
-        output.write(path, content if isinstance(content, bytes) else content.read_bytes())
-    output.finish()
+    with site_output(out) as output:
+        for page in pages:
+            output.write(page.path, render(page).encode())
+        for path in gallery_files(read.gallery):
+            output.write(path, b"picture")
+        for path, content in (search.files if search else {}).items():
+            output.write(path, content if isinstance(content, bytes) else content.read_bytes())
 
 
 def refusal(atlas, out):

@@ -8,6 +8,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from synthetic_bundle import edit_json, write_bundle
 
 from clipheads.bundle import HeadRecord
@@ -119,6 +120,38 @@ def test_each_photograph_is_there_once(atlas, tmp_path):
 def test_a_base_url_that_is_none_is_refused(atlas, tmp_path, base_url):
     with pytest.raises(AtlasError, match="not a base URL"):
         generate_site(atlas, tmp_path, base_url)
+
+
+def test_a_site_that_overlaps_the_atlas_is_refused(tmp_path):
+    atlas = write_bundle(tmp_path / "x" / "atlas", images=2, heads=1)
+    before = contents(tmp_path)
+    (tmp_path / "link").symlink_to(atlas)
+    for out in (atlas, atlas / "site", tmp_path / "x", tmp_path / "link", atlas / ".." / "atlas"):
+        with pytest.raises(AtlasError, match="overlaps the atlas"):
+            generate_site(atlas, out)
+    assert contents(tmp_path) == before
+
+
+def test_an_interrupted_site_leaves_no_pictures_of_another_gallery(tmp_path, monkeypatch):
+    first = write_bundle(tmp_path / "first", images=3, layers=1, heads=1)
+    second = write_bundle(tmp_path / "second", images=3, layers=1, heads=1)
+    for path in (second / "gallery").glob("*.webp"):
+        Image.new("RGB", (64, 64), "red").save(path)
+    generate_site(first, tmp_path / "site")
+    whole = contents(tmp_path / "site")
+
+    class Killed(BaseException):
+        pass
+
+    def die(*_arguments, **_options):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr("headatlas.site.render", die)  # after the pictures
+        with pytest.raises(Killed):
+            generate_site(second, tmp_path / "site")
+    generate_site(first, tmp_path / "site")
+    assert contents(tmp_path / "site") == whole
 
 
 def test_a_refused_atlas_writes_nothing(tmp_path):

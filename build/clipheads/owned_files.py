@@ -24,6 +24,8 @@ from clipheads.errors import AtlasError
 
 PROGRAM: Final = "clip-head-atlas"
 LIST = "stages.json"
+SITE_LIST = ".head-atlas.json"
+"""The list's name in a folder that is published, where no page has its address."""
 SCRATCH = ".head-atlas"
 """Hidden folder of unfinished work; all in it may be removed at any time."""
 
@@ -73,13 +75,13 @@ class FileList(BaseModel):
         }
 
 
-def read_list(folder: Path) -> FileList:
-    """Return the list of a folder; it is empty if there is none.
+def read_list(folder: Path, name: str = LIST) -> FileList:
+    """Return the list of a folder, which has that `name`; it is empty if there is none.
 
     Raises:
         AtlasError: if the file that has its name is another one, or damaged.
     """
-    file = folder / LIST
+    file = folder / name
     try:
         return FileList.model_validate_json(file.read_bytes())
     except FileNotFoundError:
@@ -92,7 +94,7 @@ def read_list(folder: Path) -> FileList:
 
 
 @contextmanager
-def scratch_folder(folder: Path, name: str) -> Iterator[Path]:
+def scratch_folder(folder: Path, name: str, listed_in: str = LIST) -> Iterator[Path]:
     """Give an empty hidden folder to write in, which is removed at the end."""
     scratch = folder / SCRATCH / name
     remove(scratch)
@@ -101,7 +103,7 @@ def scratch_folder(folder: Path, name: str) -> Iterator[Path]:
         yield scratch
     finally:
         # What is pending is moved by the next run.
-        if not read_list(folder).pending:
+        if not read_list(folder, listed_in).pending:
             remove(scratch)
             _remove_empty(scratch.parent, folder)
 
@@ -117,7 +119,11 @@ def made_in(scratch: Path, key: str | None, kept: Mapping[str, str] | None = Non
 
 
 def publish(
-    folder: Path, scratch: Path, changes: Mapping[str, Made], seals: Sequence[str] = ()
+    folder: Path,
+    scratch: Path,
+    changes: Mapping[str, Made],
+    seals: Sequence[str] = (),
+    listed_in: str = LIST,
 ) -> None:
     """Let new files take the place of those that the same makers had made.
 
@@ -126,16 +132,17 @@ def publish(
         scratch: a `scratch_folder` of it that holds the new files under their final paths.
         changes: by maker, all files that it now has; a file that is not in `scratch` stays.
         seals: files by which readers know that all others are whole.
+        listed_in: the list's name.
 
     Raises:
         AtlasError: if a file that the project did not make is in the way; nothing is changed.
     """
-    listed = read_list(folder)
+    listed = read_list(folder, listed_in)
     new = [path for made in changes.values() for path in made.files]
     refuse_foreign(folder, new, listed.owned)
     flush_all(scratch)
     _write_list(
-        folder,
+        folder / listed_in,
         listed.model_copy(
             update={
                 "pending": dict(changes),
@@ -144,7 +151,7 @@ def publish(
             }
         ),
     )
-    settle(folder)
+    settle(folder, listed_in)
 
 
 def remove_scratch(folder: Path) -> None:
@@ -152,9 +159,9 @@ def remove_scratch(folder: Path) -> None:
     remove(folder / SCRATCH)
 
 
-def settle(folder: Path) -> None:
+def settle(folder: Path, listed_in: str = LIST) -> None:
     """Finish what an interrupted run had published but not moved, if anything."""
-    listed = read_list(folder)
+    listed = read_list(folder, listed_in)
     if not listed.pending:
         return
     scratch = folder / (listed.scratch or SCRATCH)
@@ -173,7 +180,7 @@ def settle(folder: Path) -> None:
         (scratch / path).replace(target)
     finished = FileList(program=PROGRAM, made=dict(sorted(made.items())))
     remove_files(folder, listed.owned - finished.owned)
-    _write_list(folder, finished)
+    _write_list(folder / listed_in, finished)
 
 
 def discard(folder: Path, maker: str, seals: Sequence[str] = ()) -> None:
@@ -183,12 +190,12 @@ def discard(folder: Path, maker: str, seals: Sequence[str] = ()) -> None:
         remove_files(folder, [path for path in seals if path in listed.owned], prune=False)
         remove_files(folder, listed.made[maker].files)
         rest = {name: made for name, made in listed.made.items() if name != maker}
-        _write_list(folder, listed.model_copy(update={"made": rest}))
+        _write_list(folder / LIST, listed.model_copy(update={"made": rest}))
 
 
-def adopt(folder: Path, made: Mapping[str, Made]) -> None:
+def adopt(folder: Path, made: Mapping[str, Made], listed_in: str = LIST) -> None:
     """Start the list of a folder with files that have been made before there was one."""
-    _write_list(folder, FileList(program=PROGRAM, made=dict(made)))
+    _write_list(folder / listed_in, FileList(program=PROGRAM, made=dict(made)))
 
 
 def refuse_foreign(folder: Path, paths: Iterable[str], owned: Iterable[str]) -> None:
@@ -243,8 +250,8 @@ def damaged(folder: Path, made: Made) -> list[str]:
     ]
 
 
-def _write_list(folder: Path, listed: FileList) -> None:
-    with replacing(folder / LIST) as path:
+def _write_list(file: Path, listed: FileList) -> None:
+    with replacing(file) as path:
         path.write_text(
             listed.model_dump_json(indent=1, exclude_defaults=True) + "\n", encoding="utf-8"
         )

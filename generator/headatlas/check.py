@@ -18,7 +18,6 @@ from urllib.parse import unquote, urlsplit
 
 from clipheads.errors import AtlasError
 
-from .output import read_base_url
 from .pages import SEARCH
 
 NOT_FOUND = "404.html"
@@ -76,6 +75,7 @@ LOADED = frozenset(
 )
 """Attributes that make the browser load something, besides `srcset` and `<link>`."""
 LOADING_RELATIONS = frozenset({"icon", "stylesheet", "modulepreload", "preload", "manifest"})
+CANONICAL = re.compile(rb'<link rel="canonical" href="(https?://[^"]*)">')
 CSS_URL = re.compile(r"""url\(\s*["']?([^"')]+)|@import\s+["']([^"']+)""")
 
 
@@ -261,7 +261,7 @@ def check_site(folder: Path, page_limit: int = PAGE_LIMIT) -> list[Problem]:
         raise AtlasError(f"{folder}: no site here; run `head-atlas site` first")
     # Names as they are written on disk: a file system may not tell Cat from cat, servers do.
     files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    base = urlsplit(read_base_url(folder) or "").path or "/"
+    base = _base_path(folder / "index.html")
     problems: list[Problem] = []
     ids: dict[str, set[str]] = {}
     references: list[tuple[str, str, bool]] = []
@@ -291,6 +291,12 @@ def check_site(folder: Path, page_limit: int = PAGE_LIMIT) -> list[Problem]:
         except ValueError as error:
             problems.append(Problem(path, f"is not JSON: {error}"))
     return sorted(set(problems))
+
+
+def _base_path(home: Path) -> str:
+    """The path of the address that the site was generated for, as its home page says."""
+    found = CANONICAL.search(home.read_bytes())
+    return unquote(urlsplit(found[1].decode()).path) if found else "/"
 
 
 def _check_references(

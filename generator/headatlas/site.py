@@ -14,7 +14,7 @@ from clipheads.progress import Progress, Silent
 from .atlas_reader import Atlas, read_atlas
 from .ground_truth import ground_truth_page, ground_truth_plots
 from .links import address
-from .output import Output
+from .output import Output, site_output
 from .pages import (
     NOT_FOUND,
     HeadContent,
@@ -30,7 +30,7 @@ from .published import PublishedHeadContent, published_json, published_pages
 from .render import render, templates_folder
 from .schemas import schema_files
 from .search import search_page
-from .thumbnails import SIDE, thumbnail
+from .thumbnails import thumbnail
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def generate_site(
     is a `sitemap.xml`. Files in `out` that the generator did not write stay as they are.
 
     Raises BundleError for an atlas that cannot be used, AtlasError for a folder that
-    cannot be written or a base URL that is none.
+    cannot be written, holds such files, or overlaps the atlas, or a base URL that is none.
     """
     progress = progress or Silent()
     if base_url is not None:
@@ -66,6 +66,7 @@ def generate_site(
                 f"{base_url}: not a base URL; give one such as https://example.org/atlas/"
             )
         base_url = base_url.rstrip("/") + "/"
+    _refuse_overlap(atlas, out)
     read = read_atlas(atlas, progress)
     models = model_views(read)
     facts = read_published()
@@ -89,33 +90,37 @@ def generate_site(
     searched = frozenset() if search is None else search.models
     check_links(pages, [*gallery_files(read.gallery), *jsons, *plots, *search_files])
 
-    output = Output(out, base_url)
-    for path in static:
-        output.write(f"assets/{path.name}", path.read_bytes())
-    properties = {bearer.slug for model in read.models for bearer in model.record.properties}
-    output.write("assets/properties.css", stylesheet(len(properties)).encode())
-    schemas = schema_files(base_url)
-    for name, content in (schemas | plots).items():
-        output.write(name, content)
-    for name, file in search_files.items():
-        output.write(name, file if isinstance(file, bytes) else file.read_bytes())
-    _write_gallery(read, output, progress)
-    files = len(static) + 1 + len(schemas) + 2 * len(read.gallery.images) + len(pages) + len(jsons)
-    files += len(plots) + len(search_files)
-    with progress.stage("Write pages", len(pages), "pages") as advance:
-        for page in pages:
-            html = render(page, base_url, searched, measured=truth is not None)
-            output.write(page.path, html.encode())
-            if isinstance(page.content, HeadContent):
-                output.write(page.content.json.path, _json(_head_json(page.content, base_url)))
-            elif isinstance(page.content, PublishedHeadContent):
-                output.write(page.content.json.path, _json(published_json(page.content, base_url)))
-            advance(1)
-    if base_url is not None:
-        output.write("sitemap.xml", _sitemap(pages, base_url))
-        files += 1
-    removed = output.finish()
-    return SiteReport(pages=len(pages), files=files, bytes=output.bytes, removed=removed)
+    with site_output(out) as output:
+        for path in static:
+            output.write(f"assets/{path.name}", path.read_bytes())
+        properties = {bearer.slug for model in read.models for bearer in model.record.properties}
+        output.write("assets/properties.css", stylesheet(len(properties)).encode())
+        for name, content in (schema_files(base_url) | plots).items():
+            output.write(name, content)
+        for name, file in search_files.items():
+            output.write(name, file if isinstance(file, bytes) else file.read_bytes())
+        _write_gallery(read, output, progress)
+        with progress.stage("Write pages", len(pages), "pages") as advance:
+            for page in pages:
+                html = render(page, base_url, searched, measured=truth is not None)
+                output.write(page.path, html.encode())
+                if isinstance(page.content, HeadContent):
+                    record = _head_json(page.content, base_url)
+                    output.write(page.content.json.path, _json(record))
+                elif isinstance(page.content, PublishedHeadContent):
+                    record = published_json(page.content, base_url)
+                    output.write(page.content.json.path, _json(record))
+                advance(1)
+        if base_url is not None:
+            output.write("sitemap.xml", _sitemap(pages, base_url))
+    return SiteReport(len(pages), len(output.files), output.bytes, output.removed)
+
+
+def _refuse_overlap(atlas: Path, out: Path) -> None:
+    """Refuse a site in an atlas, or around one: each would take the other's files for its own."""
+    here, there = out.resolve(), atlas.resolve()
+    if here.is_relative_to(there) or there.is_relative_to(here):
+        raise AtlasError(f"{out}: overlaps the atlas in {atlas}; choose another --out")
 
 
 def _write_gallery(atlas: Atlas, output: Output, progress: Progress) -> None:
@@ -126,9 +131,9 @@ def _write_gallery(atlas: Atlas, output: Output, progress: Progress) -> None:
             content = source.read_bytes()
             output.write(f"gallery/{image.id}.webp", content)
             small = f"gallery/small/{image.id}.webp"
-            key = f"{SIDE}:{hashlib.sha256(content).hexdigest()}"
-            if not output.unchanged(small, key):
-                output.derive(small, thumbnail(source), key)
+            digest = hashlib.sha256(content).hexdigest()
+            if not output.keep_derived(small, f"gallery/{image.id}.webp", digest):
+                output.write(small, thumbnail(source))
             advance(1)
 
 
