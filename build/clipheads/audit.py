@@ -15,17 +15,16 @@ from itertools import combinations
 from math import comb
 from pathlib import Path
 from statistics import correlation, fmean
-from typing import Annotated, NamedTuple, TypeVar
+from typing import Annotated, NamedTuple
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from clipheads.bundle import Record, Score
 from clipheads.data_files import data_file
 from clipheads.descriptions import fold_label
 from clipheads.errors import AtlasError
+from clipheads.record_files import read_record
 from clipheads.scores import entanglement
-
-AnyRecord = TypeVar("AnyRecord", bound=Record)
 
 DEFINITION = "shared"
 """The measure that the paper defines."""
@@ -308,8 +307,8 @@ def read_published(folder: Path | None = None) -> PublishedFacts:
         AtlasError: a file is missing or damaged, or the two disagree about the models.
     """
     folder = folder or data_file("published")
-    labels = _read_record(folder / "labels.json", PublishedLabels)
-    tables = _read_record(folder / "tables.json", PublishedTables)
+    labels = read_record(folder / "labels.json", PublishedLabels)
+    tables = read_record(folder / "tables.json", PublishedTables)
     listed = [row.model for row in tables.models]
     for other in labels.other_versions:
         if set(other.labels) != set(labels.labels.get(other.model, {})):
@@ -421,19 +420,6 @@ def as_text(report: AuditReport) -> str:
         _wrap(f"Tables: {report.tables_source}"),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def _read_record(path: Path, record: type[AnyRecord]) -> AnyRecord:
-    try:
-        return record.model_validate_json(path.read_bytes())
-    except FileNotFoundError as error:
-        raise AtlasError(f"{path}: no such file") from error
-    except OSError as error:
-        raise AtlasError(f"{path}: cannot be read ({error.strerror})") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = "".join(f"{part}: " for part in first["loc"])
-        raise AtlasError(f"{path}: {where}{first['msg']}") from error
 
 
 def _as_printed(ratio: Ratio, value: float) -> bool:

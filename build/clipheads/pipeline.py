@@ -87,6 +87,7 @@ from clipheads.neighbours import image_neighbours
 from clipheads.owned_files import discard, read_list, refuse_foreign, remove_scratch, settle
 from clipheads.profile import measure_effects, measure_reading
 from clipheads.progress import Progress, Silent
+from clipheads.record_files import read_record
 from clipheads.records import (
     NEIGHBOURS,
     Findings,
@@ -302,10 +303,7 @@ def _build_gallery(
 
 
 def _read_manifest(path: Path) -> GalleryManifest:
-    try:
-        return GalleryManifest.model_validate_json(path.read_bytes())
-    except ValueError as error:
-        raise AtlasError(f"{path}: damaged; remove the folder {path.parent}") from error
+    return read_record(path, GalleryManifest, remedy=f"remove the folder {path.parent}")
 
 
 def _note_stale(atlas: Path, gallery_sha256: str, progress: Progress) -> None:
