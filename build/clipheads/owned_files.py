@@ -173,7 +173,9 @@ def settle(folder: Path, listed_in: str = LIST) -> None:
         made |= {
             maker: Made(key=None, files=change.files) for maker, change in listed.pending.items()
         }
-    remove_files(folder, [path for path in listed.seals if path in listed.owned], prune=False)
+    # Not a seal that the interrupted run has moved here itself.
+    old = [path for path in listed.seals if path in waiting or path not in wanted]
+    remove_files(folder, [path for path in old if path in listed.owned], prune=False)
     for path in sorted(waiting, key=lambda path: (path in listed.seals, path)):
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)

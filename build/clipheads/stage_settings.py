@@ -83,6 +83,7 @@ STAGES = {
     "records": Settings(
         2,
         (
+            "bundle.FORMAT",
             *_OF_MAPS,
             "records.STRONGEST",
             "records.SHOWN_WITH_NEIGHBOURS",

@@ -1,0 +1,77 @@
+"""Every number that an output depends on is in the key of its stage."""
+
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from clipheads.stage_settings import STAGES, settings_of
+
+BUILD = Path(__file__).parents[1] / "build" / "clipheads"
+LISTED = sorted({name for settings in STAGES.values() for name in settings.numbers})
+
+ELSEWHERE = {
+    "answer_cache": "labels are in the keys of search and records as they are",
+    "chat_client": "labels are in the keys as they are",
+    "incontext": "labels are in the keys as they are",
+    "labels": "labels are in the keys as they are",
+    "nearest_votes": "labels are in the keys as they are",
+    "neighbour_labels": "labels are in the keys as they are",
+    "audit": "not part of a build",
+    "benchmark": "not part of a build",
+    "image_ids": "ids are in the gallery's key as they are",
+    "gallery_files": "what is listed is in the gallery's key",
+    "record_files": "only in messages",
+    "tar_shards": "what is listed is in the gallery's key",
+    "stage_settings.LAST_LAYERS": "the heads are in the key of contributions",
+    "stage_settings.PROFILED_IMAGES": "the images are in the key of the profile",
+    "onnx_graph._MOST_BYTES": "a limit, beyond which nothing is written",
+    "fidelity._BLOCK": "only how much is computed at once",
+    "neighbours._LARGEST_INDEX": "a mask of bits",
+    "gallery.BAND_PIXELS": "only how much is computed at once",
+    "gallery.PIXELS_AT_ONCE": "only how much is computed at once",
+    "gallery.THREADS": "only how much is computed at once",
+    "models": "in the fingerprint of the model",
+}
+"""Numbers that are in no list, and why they need not be."""
+
+
+def numbers_of(module: str) -> list[str]:
+    """The names of the numbers that a module defines itself."""
+    lines = (BUILD / f"{module}.py").read_text(encoding="utf-8").splitlines()
+    defined = {line.split("=")[0].split(":")[0].strip() for line in lines if " = " in line}
+    loaded = import_module(f"clipheads.{module}")
+    return [
+        f"{module}.{name}"
+        for name in sorted(defined)
+        if name.isupper() and _is_number(getattr(loaded, name, None))
+    ]
+
+
+def _is_number(value: object) -> bool:
+    if isinstance(value, tuple):
+        return bool(value) and all(map(_is_number, value))
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+@pytest.mark.parametrize("name", LISTED)
+def test_a_changed_number_changes_the_settings_of_its_stages_alone(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {stage: settings_of(stage) for stage in STAGES}
+    module, attribute = name.split(".")
+    monkeypatch.setattr(f"clipheads.{module}.{attribute}", 987)
+    changed = {stage for stage in STAGES if settings_of(stage) != before[stage]}
+    assert changed == {stage for stage in STAGES if name in STAGES[stage].numbers}
+    assert changed
+
+
+def test_no_number_of_the_build_is_forgotten() -> None:
+    forgotten = [
+        name
+        for path in sorted(BUILD.glob("[!_]*.py"))
+        if path.stem not in ELSEWHERE
+        for name in numbers_of(path.stem)
+        if name not in LISTED and name not in ELSEWHERE
+    ]
+    assert forgotten == []
