@@ -49,6 +49,14 @@ def test_so_does_a_site_with_an_address(atlas, tmp_path):
     assert len(addresses) == len(list(tmp_path.rglob("*.html"))) - 1
 
 
+def test_robots_may_read_all_and_learn_of_the_sitemap_if_there_is_one(atlas, tmp_path):
+    generate_site(atlas, tmp_path, "https://example.org/atlas/")
+    rules = (tmp_path / "robots.txt").read_text().splitlines()
+    assert rules == ["User-agent: *", "Allow: /", "Sitemap: https://example.org/atlas/sitemap.xml"]
+    generate_site(atlas, tmp_path)
+    assert (tmp_path / "robots.txt").read_text().splitlines() == rules[:2]
+
+
 def test_without_an_address_there_is_no_sitemap(atlas, tmp_path):
     generate_site(atlas, tmp_path, "https://example.org")
     generate_site(atlas, tmp_path)

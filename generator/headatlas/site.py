@@ -113,6 +113,7 @@ def generate_site(
                 advance(1)
         if base_url is not None:
             output.write("sitemap.xml", _sitemap(pages, base_url))
+        output.write("robots.txt", _robots(base_url))
     return SiteReport(len(pages), len(output.files), output.bytes, output.removed)
 
 
@@ -151,6 +152,12 @@ def _head_json(content: HeadContent, base_url: str | None) -> dict[str, object]:
 
 def _json(record: dict[str, object]) -> bytes:
     return (json.dumps(record, ensure_ascii=False, indent=1) + "\n").encode()
+
+
+def _robots(base_url: str | None) -> bytes:
+    """Robots may read all pages; they look for this file at the root of a host alone."""
+    sitemap = "" if base_url is None else f"Sitemap: {address(base_url, 'sitemap.xml')}\n"
+    return f"User-agent: *\nAllow: /\n{sitemap}".encode()
 
 
 def _sitemap(pages: list[Page], base_url: str) -> bytes:
