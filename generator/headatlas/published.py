@@ -121,25 +121,6 @@ def published_pages(
     return pages
 
 
-def published_json(content: PublishedHeadContent, base_url: str | None) -> dict[str, object]:
-    """What `head.json` beside the page of a published head says."""
-    head = content.head
-    return {
-        "model": head.model,
-        "url": address(base_url, head.page.path),
-        "published_only": True,
-        "id": head.id,
-        "layer": head.layer,
-        "head": head.head,
-        "label": {"text": head.label, "source": content.source},
-        "same_label": [
-            {"model": other.model, "id": other.id}
-            for group in (content.alike, *(heads for _, heads in content.elsewhere))
-            for other in group
-        ],
-    }
-
-
 def _view(row: PublishedModel, built: Sequence[ModelView]) -> PublishedModelView:
     ours = next((model for model in built if model.record.name == row.model), None)
     computed = {head.id for head in ours.record.heads} if ours else set()

@@ -1,4 +1,4 @@
-"""JSON Schemas of the bundle's records, published with the site for those who read its data."""
+"""JSON Schemas of the bundle's records and of `head.json`, published with the site."""
 
 import json
 
@@ -12,18 +12,21 @@ from clipheads.bundle import (
     SearchRecord,
 )
 
+from .head_json import HeadFile, PublishedHeadFile
 from .links import Link, address
 
 RECORDS: dict[str, type[Record]] = {
     "model": ModelRecord,
-    "head": HeadRecord,
+    "head": HeadFile,
+    "head-record": HeadRecord,
+    "published-head": PublishedHeadFile,
     "images": ImagesRecord,
     "gallery": GalleryManifest,
     "search": SearchRecord,
     "ground-truth": GroundTruthRecord,
 }
-"""The files of a bundle: model.json, heads/L11.H7.json, images.json, gallery/manifest.json,
-search/search.json, ground-truth.json."""
+"""Both kinds of head.json of a site, and the files of a bundle: model.json, heads/L11.H7.json,
+images.json, gallery/manifest.json, search/search.json, ground-truth.json."""
 
 
 def schema_link(name: str) -> Link:

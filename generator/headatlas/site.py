@@ -1,7 +1,6 @@
 """From a bundle to a folder of static files: read, list the pages, check their links, write."""
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -13,6 +12,7 @@ from clipheads.progress import Progress, Silent
 
 from .atlas_reader import Atlas, read_atlas
 from .ground_truth import ground_truth_page, ground_truth_plots
+from .head_json import as_json, head_file, published_head_file
 from .links import address
 from .output import Output, site_output
 from .pages import (
@@ -26,7 +26,7 @@ from .pages import (
     model_views,
 )
 from .palette import stylesheet
-from .published import PublishedHeadContent, published_json, published_pages
+from .published import PublishedHeadContent, published_pages
 from .render import render, templates_folder
 from .schemas import schema_files
 from .search import search_page
@@ -105,11 +105,11 @@ def generate_site(
                 html = render(page, base_url, searched, measured=truth is not None)
                 output.write(page.path, html.encode())
                 if isinstance(page.content, HeadContent):
-                    record = _head_json(page.content, base_url)
-                    output.write(page.content.json.path, _json(record))
+                    record = head_file(page.content, base_url)
+                    output.write(page.content.json.path, as_json(record))
                 elif isinstance(page.content, PublishedHeadContent):
-                    record = published_json(page.content, base_url)
-                    output.write(page.content.json.path, _json(record))
+                    published = published_head_file(page.content, base_url)
+                    output.write(page.content.json.path, as_json(published))
                 advance(1)
         if base_url is not None:
             output.write("sitemap.xml", _sitemap(pages, base_url))
@@ -136,22 +136,6 @@ def _write_gallery(atlas: Atlas, output: Output, progress: Progress) -> None:
             if not output.keep_derived(small, f"gallery/{image.id}.webp", digest):
                 output.write(small, thumbnail(source))
             advance(1)
-
-
-def _head_json(content: HeadContent, base_url: str | None) -> dict[str, object]:
-    """The head's record, with its model and its address."""
-    return {
-        "model": content.model.record.name,
-        "url": address(base_url, content.head.page.path),
-        "weights_sha256": content.model.record.weights.sha256,
-        "gallery_sha256": content.model.record.gallery_sha256,
-        "version": content.model.record.version,
-        **content.record.model_dump(mode="json"),
-    }
-
-
-def _json(record: dict[str, object]) -> bytes:
-    return (json.dumps(record, ensure_ascii=False, indent=1) + "\n").encode()
 
 
 def _robots(base_url: str | None) -> bytes:

@@ -1,0 +1,125 @@
+"""`head.json`: what a head's page shows, as data that follows a published schema."""
+
+import json
+import math
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from clipheads.bundle import HeadId, HeadRecord, Index, Labeller, ModelName, Record
+
+from .links import address
+from .pages import HeadContent
+from .published import PublishedHeadContent
+
+DIGITS = 3
+"""Significant digits of the largest value of a heat map; the others have as many decimals."""
+
+
+class HeadFile(HeadRecord):
+    """`<model>/L11.H7/head.json` of a site: the head's record, and what else its page shows."""
+
+    model: ModelName
+    url: str = Field(description="Address of the page; from the site's root without a base URL")
+    weights_sha256: str
+    gallery_sha256: str
+    version: str = Field(description="Version of clip-head-atlas that built the bundle")
+    labeller: Labeller
+    published_label: str | None = Field(
+        description="What the paper's authors published for this head; None if nothing"
+    )
+    rank: int = Field(ge=1, description="By share of variance; 1 is the largest")
+    heads: int = Field(description="Heads of the model in this atlas")
+    heat_maps: dict[str, list[list[float]]] = Field(
+        description="By the `map` of a HeatMap: rows of patches from the top, <c of the patch, "
+        f"text>, rounded to {DIGITS} significant digits of its largest absolute value"
+    )
+
+
+class PublishedLabel(Record):
+    """A label of the paper's authors."""
+
+    text: str
+    source: str
+
+
+class OtherHead(Record):
+    """A head of this or another model."""
+
+    model: ModelName
+    id: HeadId
+
+
+class PublishedHeadFile(Record):
+    """`head.json` of a head that was not computed here, of which the label is published."""
+
+    model: ModelName
+    url: str = Field(description="Address of the page; from the site's root without a base URL")
+    published_only: Literal[True] = True
+    id: HeadId
+    layer: Index
+    head: Index
+    label: PublishedLabel
+    same_label: list[OtherHead]
+
+
+def head_file(content: HeadContent, base_url: str | None) -> HeadFile:
+    """What the page of a computed head shows."""
+    model, record = content.model.record, content.record
+    maps = [m for description in record.descriptions for m in description.maps]
+    maps += [m for topic in record.topics for m in topic.maps]
+    return HeadFile(
+        **dict(record),
+        model=model.name,
+        url=address(base_url, content.head.page.path),
+        weights_sha256=model.weights.sha256,
+        gallery_sha256=model.gallery_sha256,
+        version=model.version,
+        labeller=model.labeller,
+        published_label=content.published,
+        rank=content.rank,
+        heads=len(model.heads),
+        heat_maps={str(m.map): rounded(content.model.bundle.maps[m.map]) for m in maps},
+    )
+
+
+def published_head_file(content: PublishedHeadContent, base_url: str | None) -> PublishedHeadFile:
+    """What the page of a head shows of which only the label is published."""
+    head = content.head
+    return PublishedHeadFile(
+        model=head.model,
+        url=address(base_url, head.page.path),
+        id=head.id,
+        layer=head.layer,
+        head=head.head,
+        label=PublishedLabel(text=head.label, source=content.source),
+        same_label=[
+            OtherHead(model=other.model, id=other.id)
+            for group in (content.alike, *(heads for _, heads in content.elsewhere))
+            for other in group
+        ],
+    )
+
+
+def as_json(record: Record) -> bytes:
+    """A record as JSON, with a line for each field."""
+    fields = record.model_dump(mode="json").items()
+    lines = (
+        f"{json.dumps(name)}: {json.dumps(value, ensure_ascii=False, separators=(',', ':'))}"
+        for name, value in fields
+    )
+    return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
+
+
+def rounded(grid: NDArray[np.floating]) -> list[list[float]]:
+    """A heat map's rows, with decimals for DIGITS significant digits of its largest value.
+
+    >>> rounded(np.array([[0.12345, -0.00012]]))
+    [[0.123, -0.0]]
+    """
+    largest = float(np.abs(grid).max(initial=0.0))
+    decimals = DIGITS - 1 - math.floor(math.log10(largest)) if largest else 0
+    rows: list[list[float]] = np.asarray(grid, dtype=np.float64).tolist()
+    return [[round(value, decimals) for value in row] for row in rows]
