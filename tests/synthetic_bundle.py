@@ -385,7 +385,9 @@ def write_model(
             quick_gelu=False,
             parameters=2_812_416,
         ),
-        weights=bundle.Weights(source="model.safetensors", sha256=_sha256("weights", name)),
+        weights=bundle.Weights(
+            source=name.partition("_")[2] or "model.safetensors", sha256=_sha256("weights", name)
+        ),
         gallery_sha256=gallery.sha256,
         gallery_images=count,
         pool=bundle.DescriptionPool(

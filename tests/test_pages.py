@@ -133,3 +133,12 @@ def test_a_property_has_one_colour_in_all_models(pages):
             of = page.content.head.property
             assert colours.setdefault(of.record.slug, of.colour) == of.colour
     assert colours
+
+
+def test_a_description_links_to_the_property_of_its_folded_name(atlas):
+    (view, *_) = model_views(atlas)
+    for bearer in view.properties:
+        name = bearer.record.name
+        for spelling in (name, name.upper(), name.rstrip("s"), f"{name}."):
+            assert view.property_named(spelling) is bearer
+    assert view.property_named(None) is None

@@ -5,7 +5,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from synthetic_bundle import write_bundle
+from synthetic_bundle import edit_json, write_bundle
 
 from clipheads.audit import read_published
 from clipheads.bundle import RESERVED_NAMES
@@ -44,6 +44,27 @@ def test_every_published_head_has_a_page_at_the_address_of_a_build(pages: list[P
     assert promised <= paths
     assert f"{BUILT}/index.html" not in paths
     assert {f"{row.model}/index.html" for row in FACTS.models[1:]} <= paths
+
+
+def test_a_model_of_ones_own_is_not_taken_for_the_papers(tmp_path: Path) -> None:
+    folder = write_bundle(tmp_path / "atlas", names=(BUILT,), images=3, layers=12, heads=12)
+    weights = {"source": BUILT, "sha256": "0" * 64}
+    edit_json(folder / BUILT / "model.json", weights=weights)
+    generate_site(folder, tmp_path / "site")
+    label = FACTS.models[0].labels["L11.H0"]
+    compare = (tmp_path / "site/compare/index.html").read_text()
+    assert f'{BUILT}</a> <span class="aside">(local weights)</span>' in compare
+    assert "computed here" not in compare
+    head = tmp_path / "site" / BUILT / "L11.H0"
+    assert "published the label <a" not in (head / "index.html").read_text()
+    assert json.loads((head / "head.json").read_text())["published_label"] is None
+    assert check_site(tmp_path / "site") == []
+
+    openai = "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af"
+    edit_json(folder / BUILT / "model.json", weights=weights | {"sha256": openai})
+    generate_site(folder, tmp_path / "site")
+    assert "computed here" in (tmp_path / "site/compare/index.html").read_text()
+    assert json.loads((head / "head.json").read_text())["published_label"] == label
 
 
 def test_a_head_that_was_built_has_no_page_of_its_published_label_alone(

@@ -28,6 +28,7 @@ from clipheads.bundle import (
     Term,
     TopicMaps,
 )
+from clipheads.descriptions import fold_label
 from clipheads.errors import AtlasError
 
 from .atlas_reader import Atlas, ModelBundle
@@ -47,6 +48,12 @@ SEARCH = Link("search/index.html")
 NOT_FOUND = "404.html"
 LEAF = 600
 """Images on one leaf of a model's list of images; more would make the page too heavy."""
+OPENAI_WEIGHTS = {
+    "ViT-B-32_openai": "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af",
+    "ViT-B-16_openai": "5806e77cd80f8b59890b7e101eabd078d9fb84e6937f9e85e4ecb61988df416f",
+    "ViT-L-14_openai": "b8cca3fd41ae0c99ba7e8951adf17d267cdb84cd88be6f7c2e0eca1737a03836",
+}
+"""SHA-256 of OpenAI's files, as their addresses have it: so they are known as local files too."""
 METHODS_ANCHORS = frozenset(
     {
         "decomposition",
@@ -166,14 +173,23 @@ class ModelView:
     """Their part of what all heads of the bundle write of the embedding's variance, unless that is
     nothing."""
 
+    @property
+    def local_weights(self) -> bool:
+        """Whether the weights come from a file, whatever pretrained model has the same name."""
+        weights = self.record.weights
+        return (
+            not self.record.name.endswith(f"_{weights.source}")
+            and OPENAI_WEIGHTS.get(self.record.name) != weights.sha256
+        )
+
     def head(self, identity: str) -> HeadView:
         """The head of this name."""
         return next(head for head in self.heads if head.summary.id == identity)
 
     def property_named(self, name: str | None) -> PropertyView | None:
         """The property of this name, if it labels a head."""
-        folded = (name or "").casefold()
-        return next((p for p in self.properties if p.record.name.casefold() == folded), None)
+        folded = fold_label(name or "")
+        return next((p for p in self.properties if fold_label(p.record.name) == folded), None)
 
     def heat(self, maps: Iterable[HeatMap]) -> tuple[Heat, ...]:
         """Heat maps that are shown together, on the scale of the largest value in any of them."""
@@ -398,7 +414,7 @@ def build_pages(
         _not_found(models),
     ]
     for model in models:
-        told = published.get(model.record.name, {})
+        told = {} if model.local_weights else published.get(model.record.name, {})
         pages.append(_model_page(model, atlas.gallery, len(told), base_url))
         pages += _head_pages(model, told, base_url)
         pages += _property_pages(model, base_url)

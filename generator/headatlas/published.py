@@ -115,7 +115,7 @@ def published_pages(
         _labels(models, facts.labels_source),
     ]
     for model in models:
-        if model.built is None:
+        if model.facts.model not in {view.record.name for view in built}:
             pages.append(_model_page(model, facts.labels_source, base_url))
         pages += _head_pages(model, models, facts.labels_source, base_url)
     return pages
@@ -141,6 +141,7 @@ def _view(row: PublishedModel, built: Sequence[ModelView]) -> PublishedModelView
         )
     heads.sort(key=lambda head: (head.layer, head.head))
     layers = sorted({head.layer for head in heads}, reverse=True)
+    # A model of one's own may have the name of the paper's, and then has its address.
     return PublishedModelView(
         facts=row,
         page=Link(f"{row.model}/index.html"),
@@ -148,7 +149,7 @@ def _view(row: PublishedModel, built: Sequence[ModelView]) -> PublishedModelView
         rows=tuple(
             (layer, tuple(head for head in heads if head.layer == layer)) for layer in layers
         ),
-        built=ours,
+        built=None if ours is None or ours.local_weights else ours,
     )
 
 
