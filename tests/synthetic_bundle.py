@@ -311,6 +311,8 @@ def write_model(
             variance_share=float(weights[at]),
             mean_share=float(mean[at]),
             explained=float(shares.sum()),
+            explained_by_random=0.25,
+            explained_by_best=0.97,
             descriptions=descriptions,
             strongest=[
                 bundle.Strength(image=ids[i], share=float(strength[i, at]), excess=float(excess[i]))
@@ -395,7 +397,7 @@ def write_model(
         ),
         layers=list(range(layers)),
         labeller=bundle.Labeller(
-            kind="embedded", method="Rank-weighted majority of the descriptions' properties."
+            kind="majority", method="Rank-weighted majority of the descriptions' properties."
         ),
         scores=bundle.Scores(
             layers=list(range(max(0, layers - 4), layers)),

@@ -5,10 +5,21 @@ from pathlib import Path
 
 from clipheads import bundle
 
-GAINS = {"object": 0.05, "colour": 0.85, "style": 0.4}
-"""Of heads with an even number; those with an odd one tell styles best."""
+EFFECTS = {
+    "object": 0.11,
+    "background": 0.87,
+    "style": 0.23,
+    "layout": 0.05,
+}
+"""Of heads with an even place; in the others background and style are nearly the same."""
 
 CURVE = [round(0.05 * step, 2) for step in range(1, 21)]
+
+
+def effect(name: str, total: float, *, first_order: float | None = None) -> bundle.CausalEffect:
+    return bundle.CausalEffect(
+        name=name, total=total, low=total - 0.02, high=total + 0.03, first_order=first_order
+    )
 
 
 def write_truth(folder: Path) -> bundle.GroundTruthRecord:
@@ -16,54 +27,67 @@ def write_truth(folder: Path) -> bundle.GroundTruthRecord:
     model = bundle.ModelRecord.model_validate_json((folder / "model.json").read_bytes())
     heads = []
     for place, head in enumerate(model.heads):
-        gains = dict(GAINS) if place % 2 == 0 else GAINS | {"colour": 0.1}
-        true = "background colour" if place % 2 == 0 else "picture style"
+        record = bundle.HeadRecord.model_validate_json(
+            (folder / "heads" / f"{head.id}.json").read_bytes()
+        )
+        caused = place % 2 == 0
+        effects = EFFECTS if caused else EFFECTS | {"background": 0.3, "style": 0.31}
+        groups = sorted(
+            (effect(name, total, first_order=total / 2) for name, total in effects.items()),
+            key=lambda one: -one.total,
+        )
         heads.append(
             bundle.HeadTruth(
                 id=head.id,
                 variance_share=head.variance_share,
-                separations=[
-                    bundle.AttributeSeparation(
-                        attribute=name, accuracy=0.5 + gain / 2, chance=0.5, gain=gain
-                    )
-                    for name, gain in gains.items()
-                ],
-                property=true,
+                groups=groups,
+                attributes=[effect("pattern", 0.91), effect("colour", 0.42)] if caused else [],
+                property="background pattern" if caused else None,
                 label=head.label,
-                label_attribute=None if head.label is None else "colour",
-                agrees=None if head.label is None else place % 2 == 0,
-                neighbour_precision=None if head.label is None else 0.625,
+                right=None if head.label is None or not caused else place % 4 == 0,
+                hits=[place % 3 for _ in record.descriptions],
+                neighbours="pattern" if caused else "style",
+                neighbour_precision=0.625,
             )
         )
     curves = [bundle.Curve(name=name, values=CURVE) for name in ("object", "colour")]
     record = bundle.GroundTruthRecord(
-        known_scenes=1500,
-        asked_scenes=1400,
-        zero_shot=[bundle.ZeroShot(question="colour", accuracy=0.987, heads_alone=0.876)],
+        weights_sha256=model.weights.sha256,
+        gallery_sha256=model.gallery_sha256,
+        pairs=1234,
+        passed_over=77,
+        changes=150,
+        reference_scenes=480,
+        lead=1.25,
+        zero_shot=[
+            bundle.ZeroShot(question=name, accuracy=0.987, heads_alone=0.876, chance=0.123)
+            for name in ("object", "colour")
+        ],
         heads=heads,
         scored_layers=[0, 1],
-        separating_share=0.75,
-        separated_properties=["background colour", "picture style"],
         labels=[
             bundle.LabelTruth(
                 method=method,
+                heads=12,
                 labelled=labelled,
-                agree=agree,
-                hold=agree + 1,
-                properties=3,
-                chance=None if labelled == 0 else 0.21,
-                same_label=0.9,
+                right=right,
+                right_variance=right / 10,
+                too_narrow=1 if labelled else 0,
+                chance=None if labelled == 0 else 2.1,
+                same_label=None if method == "published" else 0.9,
             )
-            for method, labelled, agree in (
-                ("descriptions", 0, 0),
-                ("neighbours", 8, 6),
+            for method, labelled, right in (
+                ("published", 11, 9),
+                ("explained", 11, 9),
+                ("majority", 0, 0),
+                ("count", 8, 6),
                 ("top images", 12, 4),
             )
         ],
         same_first_descriptions=0.8,
         neighbours=[
             bundle.PropertyPrecision(
-                property="background colour",
+                attribute="pattern",
                 heads=3,
                 precision=0.625,
                 whole_embedding=0.5,
@@ -89,6 +113,8 @@ def write_truth(folder: Path) -> bundle.GroundTruthRecord:
             by_ablation=[bundle.Curve(name=curve.name, values=CURVE[::-1]) for curve in curves],
             ablated=[head.id for head in model.heads],
         ),
+        agreement=[],
+        correlations=[],
     )
     (folder / "ground-truth.json").write_text(json.dumps(record.model_dump(mode="json")))
     return record

@@ -9,6 +9,7 @@ from clipheads.truth.faithfulness import (
     accuracy,
     accuracy_by_ablation,
     accuracy_by_descriptions,
+    commonest_answer,
     importance,
     span_basis,
 )
@@ -46,8 +47,12 @@ def test_the_span_of_all_four_texts_loses_nothing_and_of_one_only_its_own_answer
     texts = question.texts @ basis[0]
     whole = [
         accuracy_by_descriptions(
-            coordinates, basis, rest, [span_basis(texts, range(4), k), torch.zeros(R, 0)], question
-        )
+            coordinates,
+            basis,
+            rest,
+            [span_basis(texts, range(4), k), torch.zeros(R, 0)],
+            [question],
+        )[0]
         for k in (1, 2, 3, 4)
     ]
 
@@ -75,10 +80,18 @@ def test_the_head_that_knows_matters_and_the_head_that_does_not_does_not() -> No
 def test_ablating_the_least_important_first_keeps_the_accuracy_to_the_last() -> None:
     coordinates, basis, rest, question = planted()
 
-    assert accuracy_by_ablation(coordinates, basis, rest, [1, 0], question)[:2] == [1.0, 1.0]
-    after_the_knowing = accuracy_by_ablation(coordinates, basis, rest, [0, 1], question)
+    assert accuracy_by_ablation(coordinates, basis, rest, [1, 0], [question])[0][:2] == [1.0, 1.0]
+    (after_the_knowing,) = accuracy_by_ablation(coordinates, basis, rest, [0, 1], [question])
     assert after_the_knowing[1] < 0.5
     # Nothing is left to tell the images apart: all are given the same answer.
     assert after_the_knowing[2] == pytest.approx(
         float(question.right.double().mean(dim=0).max()), abs=0.1
     )
+
+
+def test_the_commonest_answer_counts_only_images_that_are_asked_about() -> None:
+    right = torch.tensor(
+        [[True, False], [True, True], [False, True], [True, False], [False, False]]
+    )
+
+    assert commonest_answer(Question(torch.eye(2), right)) == 0.75

@@ -7,8 +7,10 @@ import pytest
 from synthetic_bundle import edit_json, write_bundle
 from synthetic_truth import write_truth
 
-from clipheads.bundle import GroundTruthRecord
-from clipheads.errors import BundleError
+from clipheads.bundle import GroundTruthRecord, LabellerComparison
+from clipheads.data_files import data_file
+from clipheads.progress import Silent
+from clipheads.record_files import read_record
 from headatlas.atlas_reader import read_atlas
 from headatlas.check import check_site
 from headatlas.ground_truth import ground_truth_page
@@ -42,32 +44,73 @@ def test_the_site_has_the_page_its_plots_and_no_problem(site: Path) -> None:
     assert "ground-truth/" in (site / "demo-clip" / "index.html").read_text()
 
 
-def test_every_head_has_its_gains_its_property_and_whether_its_label_is_true(
-    atlas: Path, site: Path
-) -> None:
+def tables(site: Path, kind: str) -> list[list[list[str]]]:
+    """The cells of all tables of a class on the page."""
     page = html5lib.parse(
         (site / "ground-truth" / "index.html").read_text(), namespaceHTMLElements=False
     )
-    table = next(one for one in page.iter("table") if one.get("class") == "gains")
-    rows = {row[0][0].text: row for row in table.iter("tr") if row[0].get("scope") == "row"}
+    return [
+        [["".join(cell.itertext()) for cell in row] for row in table.iter("tr")]
+        for table in page.iter("table")
+        if (table.get("class") or "") == kind
+    ]
+
+
+def test_every_head_has_its_effects_its_property_and_whether_its_label_is_right(
+    atlas: Path, site: Path
+) -> None:
+    (table,) = tables(site, "causes")
+    rows = {row[0]: row for row in table}
 
     for head in record(atlas).heads:
         row = rows[head.id]
-        cells = ["".join(cell.itertext()) for cell in row]
-        best = [cell.text for cell in row if "best" in (cell.get("class") or "")]
-        assert cells[1:4] == [f"{one.gain:.2f}" for one in head.separations]
-        assert best == [f"{max(one.gain for one in head.separations):.2f}"]
-        assert cells[4] == head.property
-        assert ("✓" in cells[5]) == (head.agrees is True)
-        assert ("✗" in cells[5]) == (head.agrees is False)
+        effects = {one.name: one for one in head.groups}
+        assert row[2:6] == [
+            f"{effects[name].total:.2f}" for name in ("object", "background", "style", "layout")
+        ]
+        first, second = head.groups[:2]
+        assert row[6].startswith(head.property or f"mixed: {first.name} and {second.name}")
+        for one in head.attributes:
+            assert f"{one.name} {one.total:.2f}" in row[6]
+        assert ("✓" in row[7]) == (head.right is True)
+        assert ("✗" in row[7]) == (head.right is False)
 
 
-def test_a_method_without_labels_shows_no_share(site: Path) -> None:
-    page = (site / "ground-truth" / "index.html").read_text()
+def test_what_is_found_stands_first_and_counts_the_labels_of_the_pages(
+    atlas: Path, site: Path
+) -> None:
+    text = " ".join((site / "ground-truth" / "index.html").read_text().split())
+    published = record(atlas).labels[0]
 
-    assert "6 (75.0%)" in page
-    assert "0 of" in page
-    assert "nan" not in page
+    assert f"<b>{published.right} of {published.heads}</b>" in text
+    assert "nan" not in text
+    assert text.index('class="finding"') < text.index("<h2>")
+
+
+def test_the_page_of_a_head_says_what_moves_it_and_whether_its_label_is_right(
+    atlas: Path, site: Path
+) -> None:
+    for head in record(atlas).heads:
+        text = (site / "demo-clip" / head.id / "index.html").read_text()
+        assert 'id="truth"' in text
+        for one in head.groups:
+            assert f"{one.total:.2f}" in text
+        assert ('The label is <b class="right">' in text) == (head.right is True)
+        assert ('The label is <b class="wrong">' in text) == (head.right is False)
+        for hits in head.hits:
+            assert f"{hits} of these" in text
+
+
+def test_other_models_are_compared_as_they_were_measured(site: Path) -> None:
+    comparison = read_record(data_file("demo", "labellers.json"), LabellerComparison)
+    shown = [row for table in tables(site, "") for row in table]
+
+    assert comparison.models
+    for model in comparison.models:
+        for row in model.labels:
+            assert any(
+                cells[1] == f"{row.right} of {row.heads}" for cells in shown if len(cells) > 1
+            )
 
 
 def test_without_a_record_there_is_no_page_and_no_link_to_it(tmp_path: Path) -> None:
@@ -79,15 +122,42 @@ def test_without_a_record_there_is_no_page_and_no_link_to_it(tmp_path: Path) -> 
     assert "ground-truth/" not in (tmp_path / "site" / "demo-clip" / "index.html").read_text()
 
 
-def test_a_truth_about_other_labels_is_refused(tmp_path: Path) -> None:
-    atlas = write_bundle(tmp_path / "atlas", images=4)
-    truth = write_truth(atlas / "demo-clip")
-    heads = [head.model_dump() for head in truth.heads]
-    heads[0]["label"] = "another"
-    edit_json(atlas / "demo-clip" / "ground-truth.json", heads=heads)
+class Notes(Silent):
+    """What a user is told."""
 
-    with pytest.raises(BundleError, match="measured with other labels"):
-        read_atlas(atlas)
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def note(self, message: str) -> None:
+        """Keep a line."""
+        self.lines.append(message)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"weights_sha256": "0" * 64}, "with other weights"),
+        ({"gallery_sha256": "0" * 64}, "over another gallery"),
+        ({"heads": []}, "with other labels"),
+        ({"heads": "none"}, "no valid"),
+        ({"pairs": -1}, "pairs"),
+    ],
+)
+def test_a_truth_of_something_else_is_left_out_and_the_site_is_made(
+    tmp_path: Path, change: dict[str, object], reason: str
+) -> None:
+    atlas = write_bundle(tmp_path / "atlas", images=4)
+    write_truth(atlas / "demo-clip")
+    edit_json(atlas / "demo-clip" / "ground-truth.json", **change)
+    notes = Notes()
+
+    generate_site(atlas, tmp_path / "site", progress=notes)
+
+    assert not (tmp_path / "site" / "ground-truth").exists()
+    assert (tmp_path / "site" / "demo-clip" / "index.html").is_file()
+    (line,) = [line for line in notes.lines if "ground-truth.json" in line]
+    assert "run `head-atlas ground-truth` again" in line
+    assert reason in line or reason == "no valid"
 
 
 def test_plots_are_the_same_bytes_each_time_and_have_colours_for_dark_paper(atlas: Path) -> None:

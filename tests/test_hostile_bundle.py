@@ -17,7 +17,7 @@ from synthetic_search import write_search
 from synthetic_truth import write_truth
 
 from clipheads.errors import AtlasError
-from clipheads.labels import name_heads
+from clipheads.labels import name_heads_by_majority
 from clipheads.progress import Silent
 from clipheads.relabel import relabel
 from headatlas.atlas_reader import read_atlas
@@ -115,7 +115,7 @@ def test_a_name_that_leads_elsewhere_is_refused(atlas, tmp_path, file, where, na
 def test_new_labels_are_not_written_elsewhere(atlas, tmp_path, where):
     edit(atlas / "demo-clip" / "model.json", where, OUT_OF_HERE)
     with pytest.raises(AtlasError, match=r"model\.json"):
-        relabel(atlas / "demo-clip", name_heads)
+        relabel(atlas / "demo-clip", name_heads_by_majority)
     assert not list(tmp_path.rglob("*victim*"))
 
 

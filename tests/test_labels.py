@@ -1,11 +1,11 @@
-"""The embedded labeller: half of the rank weight, or no label and why."""
+"""The labeller by majority: half of the rank weight, or no label and why."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from clipheads.descriptions import Description
-from clipheads.labels import embedded_labeller, label_head, matches
+from clipheads.labels import label_head, majority_labeller, matches
 
 
 def _picks(*properties: str | None) -> list[Description]:
@@ -58,10 +58,11 @@ def test_a_head_without_descriptions_has_no_label() -> None:
 def test_plurals_count_together_and_keep_the_first_spelling() -> None:
     label = label_head(_picks("Colours", "animals", "colour"))
     assert label.text == "Colours"
-    assert matches(label, Description("x", "colour"))
-    assert not matches(label, Description("x", "animals"))
-    assert not matches(label, Description("x", None))
-    assert not matches(label_head([]), Description("x", "colour"))
+    assert matches(label, Description("x", "colour"), {})
+    assert not matches(label, Description("x", "animals"), {})
+    assert matches(label, Description("x", "tint"), {"tint": "colours"})
+    assert not matches(label, Description("x", None), {})
+    assert not matches(label_head([]), Description("x", "colour"), {})
 
 
 @given(st.lists(st.sampled_from(["a", "b", "c", None]), min_size=1, max_size=10))
@@ -80,4 +81,4 @@ def test_a_label_is_always_a_property_of_a_pick_with_half_of_the_weight(
 
 
 def test_the_method_says_its_settings() -> None:
-    assert "50%" in embedded_labeller().method
+    assert "50%" in majority_labeller().method

@@ -6,7 +6,7 @@ from torch.nn.functional import normalize
 
 from clipheads.bundle import HeadRecord
 from clipheads.descriptions import Description
-from clipheads.labels import name_heads
+from clipheads.labels import NamedHeads, label_head, majority_labeller, matching_properties
 from clipheads.neighbours import image_neighbours
 from clipheads.records import (
     Findings,
@@ -17,7 +17,7 @@ from clipheads.records import (
     property_records,
     scores_of,
 )
-from clipheads.text_span import textspan
+from clipheads.text_span import Yardsticks, textspan
 
 IMAGES, DIMENSION, RANK = 20, 24, 6
 POOL = [
@@ -67,9 +67,19 @@ def findings() -> Findings:
 
 
 def _records(findings: Findings) -> list[HeadRecord]:
-    named = name_heads(findings.described)
+    labels = {head: label_head(descriptions) for head, descriptions in findings.described.items()}
+    matching = matching_properties(labels, findings.described, {})
+    named = NamedHeads(labels, matching, majority_labeller())
     return [
-        head_record(findings, place, named, mean_share=0, variance_share=0) for place in range(4)
+        head_record(
+            findings,
+            place,
+            named,
+            mean_share=0,
+            variance_share=0,
+            yardsticks=Yardsticks(random=0.2, best=0.9),
+        )
+        for place in range(4)
     ]
 
 

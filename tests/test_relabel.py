@@ -14,12 +14,12 @@ from clipheads.bundle import HeadRecord, Label, Labeller
 from clipheads.descriptions import Description
 from clipheads.errors import AtlasError
 from clipheads.imported_labels import name_heads_from_file
-from clipheads.labels import NamedHeads, NameHeads, name_heads
+from clipheads.labels import NamedHeads, NameHeads, name_heads_by_majority
 from clipheads.pipeline import BuildReport, build_model
 from clipheads.relabel import bundle_folders, head_descriptions, relabel
 
 
-def build(inputs: Path, atlas: Path, labeller: NameHeads = name_heads) -> BuildReport:
+def build(inputs: Path, atlas: Path, labeller: NameHeads = name_heads_by_majority) -> BuildReport:
     return build_model(
         f"local-dir:{inputs / 'tiny'}",
         gallery=inputs / "photos",
@@ -166,9 +166,9 @@ def test_what_is_not_there_is_one_line(inputs: Path, atlas: Path, tmp_path: Path
     shutil.copytree(atlas, broken)
     (broken / "tiny" / "heads" / "L0.H1.json").write_text("{")
     with pytest.raises(AtlasError, match=r"L0\.H1\.json: .*; run `head-atlas build` again"):
-        relabel(broken / "tiny", name_heads)
+        relabel(broken / "tiny", name_heads_by_majority)
     (broken / "gallery" / "manifest.json").write_text(
         (atlas / "gallery" / "manifest.json").read_text().replace('"sha256": "', '"sha256": "0')
     )
     with pytest.raises(AtlasError, match="built over another gallery"):
-        relabel(broken / "tiny", name_heads)
+        relabel(broken / "tiny", name_heads_by_majority)

@@ -197,17 +197,17 @@ def test_links_of_the_page_for_missing_pages_lead_up_or_start_at_the_root(pages)
 
 def test_what_a_page_says_of_labels_is_what_the_record_says_of_the_labeller(tmp_path):
     folder = write_bundle(tmp_path / "atlas", images=6)
-    labeller = {"kind": "neighbours", "method": "Eight & nearest images vote."}
+    labeller = {"kind": "explained", "method": "Shares & weights decide."}
     edit_json(folder / "demo-clip" / "model.json", labeller=labeller)
     atlas = read_atlas(folder)
     html = {page.path: render(page) for page in build_pages(atlas, model_views(atlas), {})}
     for path in ("index.html", "methods/index.html", "demo-clip/index.html"):
-        assert "Eight &amp; nearest images vote." in html[path]
-    assert LABELLED_BY["neighbours"] in html["demo-clip/L0.H0/index.html"]
+        assert "Shares &amp; weights decide." in html[path]
+    assert LABELLED_BY["explained"] in html["demo-clip/L0.H0/index.html"]
     for text in html.values():
         assert "descriptions have in common" not in text
         assert "summary of ten texts" not in text
-        assert LABELLED_BY["embedded"] not in text
+        assert LABELLED_BY["majority"] not in text
 
 
 def test_every_kind_of_labeller_has_words_of_its_own():

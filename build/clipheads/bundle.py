@@ -28,6 +28,7 @@ What later stages of a build read, and pages do not:
     data/atlas/<model>/topics.safetensors    "embeddings" [texts of topics and contrasts, D]
     data/atlas/<model>/textspan.json         for each head its picks: index in the pool, share
     data/atlas/<model>/profile.json          ProfileRecord; absent if it was built without
+    data/atlas/<model>/pool.json             PoolRecord: the texts with properties, the taxonomy
 
 The second axis named `heads` follows the order of `ModelRecord.heads`; the axis `images`
 follows the order of the gallery manifest. This module imports neither torch nor open_clip.
@@ -41,6 +42,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    RootModel,
     TypeAdapter,
     ValidationError,
     model_validator,
@@ -210,18 +212,46 @@ class DescriptionPool(Record):
     sha256: str
 
 
+class PoolText(Record):
+    """A text that TEXTSPAN can pick, and the property that it speaks of, if known."""
+
+    text: str
+    property: str | None
+
+
+class PoolRecord(Record):
+    """`<model>/pool.json`: the rows of `descriptions.safetensors` and their taxonomy."""
+
+    format: Literal[1] = 1
+    texts: list[PoolText]
+    parents: dict[str, str] = Field(
+        description="The wider property of each property that has one, by its folded name"
+    )
+
+
+class PickRecord(Record):
+    """A text that TEXTSPAN picked for a head."""
+
+    index: int = Field(description="Its row in the pool", ge=0)
+    share: float = Field(description="Share of the head's variance that it explains")
+
+
+class TextSpanRecord(RootModel[dict[str, list[PickRecord]]]):
+    """`<model>/textspan.json`: the picks of each head, in order, by its id."""
+
+
 class Labeller(Record):
     """Who named the heads."""
 
-    kind: Literal["embedded", "neighbours", "openai", "imported"]
+    kind: Literal["explained", "majority", "openai", "imported"]
     method: str = Field(description="One sentence for the reader, with its settings")
     model: str | None = None
     prompt_version: str | None = None
 
 
 LABELLED_BY = {
-    "embedded": "by a majority of its descriptions’ properties",
-    "neighbours": "by nearest-neighbour voting",
+    "explained": "by what its descriptions explain",
+    "majority": "by a majority of its descriptions’ properties",
     "openai": "by a language model",
     "imported": "by hand or elsewhere, read from a file",
 }
@@ -415,11 +445,32 @@ class TopicMaps(Record):
     maps: list[HeatMap]
 
 
+class NoiseFloor(Record):
+    """Whether the texts of a property explain a head better than as many of those beside it."""
+
+    texts: int = Field(description="In each set, of the property and of those beside it")
+    explained: float = Field(
+        description="Share of the head's variance that a set of the property explains, on average"
+    )
+    floor: float = Field(description="95th percentile of it over sets of the properties beside it")
+    clear: bool = Field(description="Whether it is clearly more")
+
+
 class Label(Record):
     """What a labeller calls a head; `ModelRecord.labeller` says how it came to it."""
 
     text: str | None
-    confidence: float | None
+    confidence: float | None = Field(
+        description="Share of what the descriptions explain that speaks of the label (explained),"
+        " of the rank weight (majority); None if the labeller gives none"
+    )
+    runner_up: str | None = Field(
+        default=None, description="The next property; without a label the one that came nearest"
+    )
+    runner_up_confidence: float | None = Field(
+        default=None, description="As `confidence`, of that one"
+    )
+    noise: NoiseFloor | None = Field(default=None, description="None if the labeller measures none")
     reason: str = Field(description="Why this label, or why none")
 
 
@@ -475,6 +526,12 @@ class HeadRecord(Record):
     variance_share: float
     mean_share: float
     explained: float = Field(description="Share of the head's variance that all picks explain")
+    explained_by_random: float = Field(
+        description="Share that as many texts drawn at random from the pool explain, on average"
+    )
+    explained_by_best: float = Field(
+        description="Share that the first as many principal directions explain"
+    )
     descriptions: list[DescriptionRecord]
     strongest: list[Strength]
     image_neighbours: list[ImageNeighbours]
@@ -600,50 +657,82 @@ class SearchRecord(Record):
         return self
 
 
-class AttributeSeparation(Record):
-    """How well a head's coordinates alone tell an attribute of unseen scenes."""
+class CausalEffect(Record):
+    """How far changing one thing of a scene, and nothing else, moves a head."""
 
-    attribute: str
-    accuracy: float = Field(description="Balanced over the values, by the 8 nearest known scenes")
-    chance: float = Field(description="Balanced accuracy of guessing")
-    gain: float = Field(description="(accuracy - chance) / (1 - chance)")
+    name: str = Field(description="A group of what a scene shows, or an attribute within one")
+    total: float = Field(
+        description="E|y(changed) - y|^2 / (2 Var y): 1 is as far as another scene would"
+    )
+    low: float = Field(description="2.5th percentile by bootstrap over the pairs of scenes")
+    high: float = Field(description="97.5th percentile")
+    first_order: float | None = Field(
+        default=None,
+        description="What it causes without the others' part in it; None for an attribute",
+    )
 
 
 class HeadTruth(Record):
-    """What a head really separates, beside its label."""
+    """What moves a head, beside its label."""
 
-    id: str
+    id: HeadId
     variance_share: float
-    separations: list[AttributeSeparation]
-    property: str = Field(description="The property of the attribute of largest gain")
+    groups: list[CausalEffect] = Field(description="Of all groups, the largest total first")
+    attributes: list[CausalEffect] = Field(description="Of the first group, the largest first")
+    property: str | None = Field(
+        description="What leads, as the pool's taxonomy calls it; None for a mixed head"
+    )
     label: str | None = Field(description="Of the bundle's labeller")
-    label_attribute: str | None = Field(description="The attribute that the label speaks of")
-    agrees: bool | None = Field(description="Label is the true property; None without label")
-    neighbour_precision: float | None = Field(
-        description="At 8, for the label's attribute, by cosine in this head; None without label"
+    right: bool | None = Field(
+        description="The label is the true property or a wider one; None where either is missing"
+    )
+    hits: list[int | None] = Field(
+        description="For each description, how many of its images show it; None if no single scene"
+        " can tell"
+    )
+    neighbours: str = Field(description="The attribute in which neighbours are compared")
+    neighbour_precision: float = Field(
+        description="Share of the 8 nearest scenes, by cosine in this head, with the same value"
     )
 
 
 class LabelTruth(Record):
-    """How many labels of one method name what the heads really separate."""
+    """How many labels of one method are right, over heads of the scored layers with a cause."""
 
     method: str
-    labelled: int
-    agree: int = Field(description="Labels that are the head's true property")
-    hold: int = Field(description="Labels whose attribute the head tells with a gain of 0.3")
-    properties: int = Field(description="Different labels given")
+    heads: int = Field(description="Heads of the scored layers with a true property")
+    labelled: int = Field(description="Of these, with a label")
+    right: int = Field(description="Labels that are the true property or a wider one")
+    right_variance: float = Field(description="Share of these heads' variance in rightly labelled")
+    too_narrow: int = Field(description="Labels below the true property, or beside it in its group")
     chance: float | None = Field(
-        description="Expected share of agreement when the same labels are dealt at random"
+        description="Expected number of right ones when the same labels are dealt at random"
     )
     same_label: float | None = Field(
-        None, description="Share of heads with the same label, or none, over another gallery"
+        default=None,
+        description="Share of heads with the same label, or none, over another gallery",
     )
+
+
+class ModelLabelTruth(Record):
+    """The methods of labelling on one demo CLIP."""
+
+    model: str
+    recipe: str = Field(description="How the model was made")
+    labels: list[LabelTruth]
+
+
+class LabellerComparison(Record):
+    """`data/demo/labellers.json`: what the default labeller was chosen by."""
+
+    format: Format = 1
+    models: list[ModelLabelTruth]
 
 
 class PropertyPrecision(Record):
-    """Neighbours at 8 that share the label's attribute, over the heads with that label."""
+    """Neighbours at 8 in the heads that an attribute moves most of its group."""
 
-    property: str
+    attribute: str
     heads: int
     precision: float
     whole_embedding: float
@@ -684,6 +773,7 @@ class ZeroShot(Record):
     question: str
     accuracy: float
     heads_alone: float = Field(description="All but the last four layers' heads at their mean")
+    chance: float = Field(description="Accuracy of always giving the commonest answer")
 
 
 class ProfileAgreement(Record):
@@ -711,19 +801,28 @@ class GroundTruthRecord(Record):
     """`<model>/ground-truth.json`: what is true of a model of the demo world."""
 
     format: Format = 1
-    known_scenes: int = Field(description="Learnt and chosen on these")
-    asked_scenes: int = Field(description="Reported on these")
+    weights_sha256: Sha256
+    gallery_sha256: Sha256
+    pairs: Count = Field(description="Pairs of scenes whose groups are exchanged")
+    passed_over: Count = Field(description="Pairs of which some group could not be exchanged")
+    changes: Count = Field(description="Scenes of which an attribute is changed, for each")
+    reference_scenes: Count = Field(description="Other scenes, on which importance is judged")
+    lead: float = Field(
+        description="An effect leads if it is so many times the second in 97.5% of the resamples"
+    )
     zero_shot: list[ZeroShot]
     heads: list[HeadTruth]
     scored_layers: list[int]
-    separating_share: float = Field(
-        description="Share of the scored layers' variance in heads with some gain of 0.3"
-    )
-    separated_properties: list[str] = Field(description="True properties of those heads")
-    labels: list[LabelTruth]
+    labels: list[LabelTruth] = Field(description="The first is of the labels that the pages bear")
     same_first_descriptions: float = Field(
         description="Share of the first three descriptions that stay over another gallery"
     )
     neighbours: list[PropertyPrecision]
     maps: list[MapTruth]
     faithfulness: Faithfulness
+    agreement: list[ProfileAgreement] = Field(
+        description="Whether the profile finds the heads of each group; empty without a profile"
+    )
+    correlations: list[ProfileCorrelation] = Field(
+        description="Of the profile with the effects of the groups; empty without a profile"
+    )

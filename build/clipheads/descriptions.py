@@ -108,11 +108,6 @@ def pool_record(name: str, descriptions: Sequence[Description]) -> DescriptionPo
     )
 
 
-def texts_sha256(texts: Sequence[str]) -> str:
-    """Return the hash by which the embeddings of texts are known to be theirs, row by row."""
-    return stage_key(list(texts))
-
-
 def fold_label(text: str) -> str:
     """Fold case, punctuation and plural: labels that fold to the same are the same.
 

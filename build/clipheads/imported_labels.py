@@ -6,19 +6,20 @@ from pathlib import Path
 from clipheads.bundle import Label, Labeller
 from clipheads.descriptions import Description, fold_label
 from clipheads.errors import AtlasError
-from clipheads.labels import NamedHeads, matching_properties
+from clipheads.labels import NamedHeads, matching_properties, read_parents
 from clipheads.record_files import read_json, read_table
 
 FORM = 'a .csv with the columns head,label (and reason), or a .json such as {"L11.H7": "colour"}'
 
 
 def name_heads_from_file(
-    heads: Mapping[str, Sequence[Description]], _bundle: Path | None = None, *, file: Path
+    heads: Mapping[str, Sequence[Description]], bundle: Path, *, file: Path
 ) -> NamedHeads:
     """Label heads as a file says; a description matches by the property that the pool gives it.
 
     Args:
         heads: for each head its TEXTSPAN descriptions in order.
+        bundle: folder with the taxonomy of the pool.
         file: .csv with the columns `head`, `label` and perhaps `reason`, or .json that maps heads
             to labels. An empty label or null leaves a head without one, as does its absence.
 
@@ -54,7 +55,9 @@ def name_heads_from_file(
             " label if the pool gives it that property."
         ),
     )
-    return NamedHeads(complete, matching_properties(complete, heads), labeller)
+    return NamedHeads(
+        complete, matching_properties(complete, heads, read_parents(bundle)), labeller
+    )
 
 
 Rows = list[tuple[str, str, str, str]]

@@ -1,15 +1,18 @@
-"""The embedded labeller: the property that a head's descriptions have in common.
+"""What a labeller gives, and the labeller that counts: the majority of a head's descriptions.
 
-Every labeller gives the same thing, `NamedHeads`: this one, `neighbour_labels`,
-`incontext` and `imported_labels`.
+Every labeller gives the same thing, `NamedHeads`: this one, `explained_labels` (the default),
+`incontext` and `imported_labels`. The majority is the paper's own reading, by rank and without a
+language model; it takes no account of how much of the head a description explains.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from clipheads.bundle import Label, Labeller
+from clipheads.bundle import Label, Labeller, PoolRecord
 from clipheads.descriptions import Description, fold_label
+from clipheads.record_files import read_record
+from clipheads.taxonomy import lineage
 
 THRESHOLD = 0.5
 """A label needs half of the weight: of ten picks drawn by chance from sixteen properties of
@@ -33,22 +36,33 @@ NameHeads = Callable[[Mapping[str, Sequence[Description]], Path], NamedHeads]
 the folder of the bundle, where it finds everything else about the heads."""
 
 
-def name_heads(
-    heads: Mapping[str, Sequence[Description]], _bundle: Path | None = None
-) -> NamedHeads:
-    """Label the heads of a model by the embedded labeller, and match descriptions by property."""
+def name_heads_by_majority(heads: Mapping[str, Sequence[Description]], bundle: Path) -> NamedHeads:
+    """Label the heads of a bundle by majority, and match descriptions by property."""
     labels = {head: label_head(descriptions) for head, descriptions in heads.items()}
-    return NamedHeads(labels, matching_properties(labels, heads), embedded_labeller())
+    matching = matching_properties(labels, heads, read_parents(bundle))
+    return NamedHeads(labels, matching, majority_labeller())
 
 
 def matching_properties(
-    labels: Mapping[str, Label], heads: Mapping[str, Sequence[Description]]
+    labels: Mapping[str, Label],
+    heads: Mapping[str, Sequence[Description]],
+    parents: Mapping[str, str],
 ) -> dict[str, list[bool]]:
     """Judge each head's descriptions by the property that the pool gives them."""
     return {
-        head: [matches(labels[head], description) for description in descriptions]
+        head: [matches(labels[head], description, parents) for description in descriptions]
         for head, descriptions in heads.items()
     }
+
+
+def read_parents(bundle: Path) -> dict[str, str]:
+    """Return the taxonomy of a bundle's pool, see `read_taxonomy`.
+
+    Raises:
+        AtlasError: if the bundle's record of its pool cannot be read.
+    """
+    remedy = "run `head-atlas build` again"
+    return read_record(bundle / "pool.json", PoolRecord, remedy=remedy).parents
 
 
 def label_head(descriptions: Sequence[Description], threshold: float = THRESHOLD) -> Label:
@@ -89,10 +103,10 @@ def label_head(descriptions: Sequence[Description], threshold: float = THRESHOLD
     return Label(text=names[winner], confidence=round(share, 6), reason=f"{evidence}.")
 
 
-def embedded_labeller(threshold: float = THRESHOLD) -> Labeller:
+def majority_labeller(threshold: float = THRESHOLD) -> Labeller:
     """Return the record of who named the heads, for the reader."""
     return Labeller(
-        kind="embedded",
+        kind="majority",
         method=(
             "Each description of the pool carries its property; the i-th description of a head"
             f" weighs 1/i, and a property with at least {threshold:.0%} of the weight is the label."
@@ -100,11 +114,14 @@ def embedded_labeller(threshold: float = THRESHOLD) -> Labeller:
     )
 
 
-def matches(label: Label, description: Description) -> bool:
-    """Whether a description speaks of the head's label (case, punctuation, plural folded)."""
+def matches(label: Label, description: Description, parents: Mapping[str, str]) -> bool:
+    """Whether a description speaks of the head's label: of that property or of a part of it.
+
+    Case, punctuation and plural are folded.
+    """
     if label.text is None or description.property is None:
         return False
-    return fold_label(label.text) == fold_label(description.property)
+    return fold_label(label.text) in lineage(description.property, parents)
 
 
 def _unlabelled(share: float | None, reason: str) -> Label:

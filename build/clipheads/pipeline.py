@@ -32,6 +32,8 @@ from clipheads import stage_settings as settings
 from clipheads.bundle import (
     GalleryManifest,
     ModelRecord,
+    PoolRecord,
+    PoolText,
     Precision,
     ProfileRecord,
     PropertyRecord,
@@ -48,10 +50,10 @@ from clipheads.descriptions import (
     read_contrasts,
     read_descriptions,
     read_words,
-    texts_sha256,
 )
 from clipheads.earlier_bundles import adopt_earlier
 from clipheads.errors import AtlasError
+from clipheads.explained_labels import name_heads_by_explained
 from clipheads.export import export_projections, save_tensors
 from clipheads.export_encoders import (
     ensure_exportable,
@@ -79,7 +81,7 @@ from clipheads.gallery_pass import (
     statistics,
     term_statistics,
 )
-from clipheads.labels import NamedHeads, NameHeads, name_heads
+from clipheads.labels import NamedHeads, NameHeads
 from clipheads.locking import locked
 from clipheads.model_names import claim_folder, folder_name, refuse_other_case
 from clipheads.models import ClipModel, embed_texts, load_model, texts_cut
@@ -110,7 +112,8 @@ from clipheads.stages import (
     run_stage,
     stage_key,
 )
-from clipheads.text_span import Pick, textspan
+from clipheads.taxonomy import read_taxonomy
+from clipheads.text_span import Pick, textspan, yardsticks
 from clipheads.transform_pass import seen_pictures, transformed_coordinates
 from clipheads.transforms import PRINTED, all_transforms, word_of
 
@@ -168,7 +171,7 @@ def build_model(
     contrasts: Path | None = None,
     profile: int = settings.PROFILED_IMAGES,
     words: Path | None = None,
-    name_heads: NameHeads = name_heads,
+    name_heads: NameHeads = name_heads_by_explained,
     batch_size: int = 32,
     export_text_encoder: bool = False,
     export_image_encoder: bool = False,
@@ -190,7 +193,7 @@ def build_model(
         contrasts: pairs of texts to be set against each other; ours if None.
         profile: images whose transforms show what moves a head; 0 leaves the profile out.
         words: words that are printed on them for it, with the texts that say them; ours if None.
-        name_heads: the labeller; the embedded one by default.
+        name_heads: the labeller; that of `explained_labels` by default.
         batch_size: images to hold on the device at once.
         export_text_encoder: whether the search page can be asked any text.
         export_image_encoder: whether it can be asked by a visitor's own image.
@@ -238,6 +241,7 @@ def build_model(
             heads=heads,
             pool_name=pool_file.stem,
             pool=pool,
+            parents=read_taxonomy(pool_file),
             topics=topic_texts,
             contrasts=contrast_texts,
             profiled=_spread(len(manifest.images), profile),
@@ -326,6 +330,8 @@ class _Build:
     heads: list[tuple[int, int]]
     pool_name: str
     pool: list[Description]
+    parents: dict[str, str]
+    """The taxonomy of the pool's properties, see `read_taxonomy`."""
     topics: list[Description]
     contrasts: list[tuple[str, str]]
     profiled: list[int]
@@ -346,6 +352,9 @@ class _Build:
 
         contributions = self._key("contributions", fingerprint, images, self.heads)
         descriptions = self._key("descriptions", fingerprint, self.described)
+        properties = self._key(
+            "pool", [[row.text, row.property] for row in self.pool], self.parents
+        )
         queries = self._key("topics", fingerprint, self.queried)
         picks = self._key("textspan", contributions, descriptions)
         neighbours = self._key("neighbours", contributions)
@@ -359,6 +368,7 @@ class _Build:
         outcomes = {
             "contributions": self._stage("contributions", contributions),
             "descriptions": self._stage("descriptions", descriptions),
+            "pool": self._stage("pool", properties),
             "topics": self._stage("topics", queries),
             "textspan": self._stage("textspan", picks),
             "neighbours": self._stage("neighbours", neighbours),
@@ -414,6 +424,7 @@ class _Build:
             "descriptions": lambda scratch: self._texts(
                 "descriptions", self.described, key, scratch
             ),
+            "pool": self._pool,
             "topics": lambda scratch: self._texts("topics", self.queried, key, scratch),
             "textspan": self._textspan,
             "neighbours": self._neighbours,
@@ -552,11 +563,11 @@ class _Build:
             for index, path in resume_shards(self.folder, stage, key, len(parts), make):
                 rows.append(load_file(path)["embeddings"])
                 advance(len(parts[index]))
-        save_tensors(
-            scratch / f"{stage}.safetensors",
-            {"embeddings": torch.cat(rows)},
-            {"texts_sha256": texts_sha256(texts)},
-        )
+        save_tensors(scratch / f"{stage}.safetensors", {"embeddings": torch.cat(rows)})
+
+    def _pool(self, scratch: Path) -> None:
+        texts = [PoolText(text=row.text, property=row.property) for row in self.pool]
+        _write_record(scratch / "pool.json", PoolRecord(texts=texts, parents=self.parents))
 
     def _textspan(self, scratch: Path) -> None:
         covariances = self._load("statistics.safetensors", "covariance")
@@ -733,6 +744,7 @@ class _Build:
         shape = architecture.layers, architecture.heads
         _, mean_shares, _ = split_terms(terms.mean_share, *shape)
         _, variance_shares, _ = split_terms(terms.variance_share, *shape)
+        described = self._described_rows()
         profile = self._read_profile() if self.profiled else None
         heads = []
         (scratch / HEADS).mkdir()
@@ -744,6 +756,11 @@ class _Build:
                     self.named,
                     mean_share=float(mean_shares[head]),
                     variance_share=float(variance_shares[head]),
+                    yardsticks=yardsticks(
+                        tensors["covariance"][place],
+                        described @ self.findings.basis[place],
+                        len(self.findings.picks[place]),
+                    ),
                     profile=profile.heads[head_id(*head)] if profile else None,
                 )
                 _write_record(scratch / _head_file(head), record)

@@ -40,7 +40,7 @@ from clipheads.profile import READS, STANDS_OUT, Effects, Reading
 from clipheads.scores import association, entanglement
 from clipheads.segmentation import ContrastRequest, TopicRequest
 from clipheads.slugs import unique_slugs
-from clipheads.text_span import Pick
+from clipheads.text_span import Pick, Yardsticks
 from clipheads.transforms import NamedTransform
 
 NEIGHBOURS = 8
@@ -182,6 +182,7 @@ def head_record(
     *,
     mean_share: float,
     variance_share: float,
+    yardsticks: Yardsticks,
     profile: HeadProfile | None = None,
 ) -> HeadRecord:
     """Make the record of one head, with what its page shows."""
@@ -211,6 +212,8 @@ def head_record(
         variance_share=_rounded(variance_share),
         mean_share=_rounded(mean_share),
         explained=_rounded(sum(pick.share for pick in findings.picks[place])),
+        explained_by_random=_rounded(yardsticks.random),
+        explained_by_best=_rounded(yardsticks.best),
         descriptions=descriptions,
         strongest=[
             Strength(

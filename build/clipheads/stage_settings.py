@@ -67,6 +67,7 @@ STAGES = {
         1, ("stage_settings.SHARD_IMAGES", "stage_settings.PRECISION_IMAGES")
     ),
     "descriptions": Settings(2, ("stage_settings.SHARD_TEXTS",)),
+    "pool": Settings(1),
     "topics": Settings(2, ("stage_settings.SHARD_TEXTS",)),
     "textspan": Settings(
         1, ("stage_settings.PICKS", "text_span.RANK_TOLERANCE", "text_span.VANISHED")
@@ -81,7 +82,7 @@ STAGES = {
     "image encoder": Settings(1, ("stage_settings.FIDELITY_IMAGES", *_OF_ENCODERS, *_OF_FIDELITY)),
     "search": Settings(2, ("binary_rows.VERSION", "slugs.MAX_LENGTH")),
     "records": Settings(
-        2,
+        3,
         (
             "bundle.FORMAT",
             *_OF_MAPS,
@@ -91,6 +92,7 @@ STAGES = {
             "records.PROPERTY_NEIGHBOURS",
             "records.HEADS_OF_AN_IMAGE",
             "records.SCORED_LAYERS",
+            "text_span.RANDOM_SETS",
             "scores.Z",
             "scores.MATCHES_NEEDED",
             "slugs.MAX_LENGTH",

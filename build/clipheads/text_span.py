@@ -15,8 +15,21 @@ from torch import Tensor
 RANK_TOLERANCE = 1e-10
 """Directions with less than this part of the largest variance are float32 rounding noise."""
 
+RANDOM_SETS = 40
+"""Sets of texts over which `yardsticks` takes the mean."""
+
 VANISHED = 1e-6
 """A description shorter than this part of its own length has no direction left to give."""
+
+
+@dataclass(frozen=True)
+class Yardsticks:
+    """Shares of a head's variance with which that of its descriptions compares."""
+
+    random: float
+    """That as many texts drawn from the pool explain, on average."""
+    best: float
+    """That as many directions explain at most, whatever texts say: the first principal ones."""
 
 
 @dataclass(frozen=True)
@@ -68,3 +81,56 @@ def textspan(
         picks.append(Pick(best, float(u.square() @ variances / total)))
         t = t - torch.outer(t @ u, u)
     return picks
+
+
+def explained_by_sets(covariance: Tensor, sets: Tensor, k: int) -> Tensor:
+    """Share of a head's variance that `textspan` explains with k texts of each of several sets.
+
+    Args:
+        covariance: Σ of the head's coordinates, [r, r].
+        sets: text embeddings in the same coordinates, [sets, texts, r]; a set picks its own.
+        k: number of picks in each set.
+
+    Returns:
+        [sets], in 0…1; 0 for a head that does not vary.
+
+    >>> texts = torch.tensor([[[0.0, 0.5], [1.0, 0.0]], [[0.0, 1.0], [0.0, 2.0]]])
+    >>> explained_by_sets(torch.diag(torch.tensor([4.0, 1.0])), texts, k=1)
+    tensor([0.8000, 0.2000], dtype=torch.float64)
+    """
+    values, vectors = torch.linalg.eigh((covariance.double() + covariance.double().T) / 2)
+    variances = values.clamp(min=0)
+    t = sets.double() @ vectors
+    vanishing = VANISHED * t.norm(dim=2)
+    which = torch.arange(len(t))
+    explained = torch.zeros(len(t), dtype=torch.float64)
+    if not variances.sum() > 0:
+        return explained
+    for _ in range(min(k, t.shape[1])):
+        left = t.norm(dim=2) > vanishing
+        best = torch.where(left, t.square() @ variances, -1.0).argmax(dim=1)
+        chosen = t[which, best]
+        u = chosen / chosen.norm(dim=1, keepdim=True).clamp(min=1e-300)
+        u = torch.where(left[which, best, None], u, 0.0)
+        explained += u.square() @ variances
+        t = t - (t @ u[:, :, None]) * u[:, None, :]
+    share: Tensor = explained / variances.sum()
+    return share
+
+
+def yardsticks(covariance: Tensor, descriptions: Tensor, k: int) -> Yardsticks:
+    """Say what k random texts and the k best directions explain of a head.
+
+    Args:
+        covariance: Σ of the head's coordinates, [r, r].
+        descriptions: text embeddings in the same coordinates, [n, r].
+        k: as many as the head has descriptions.
+    """
+    rng = torch.Generator().manual_seed(0)
+    size = min(k, len(descriptions))
+    sets = [torch.randperm(len(descriptions), generator=rng)[:size] for _ in range(RANDOM_SETS)]
+    explained = explained_by_sets(covariance, descriptions[torch.stack(sets)], size)
+    variances = torch.linalg.eigvalsh(covariance.double()).clamp(min=0).flip(0)
+    total = float(variances.sum())
+    best = float(variances[:k].sum()) / total if total > 0 else 0.0
+    return Yardsticks(float(explained.mean()), best)

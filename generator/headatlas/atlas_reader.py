@@ -42,6 +42,8 @@ class ModelBundle:
     """[maps, rows, columns]: ⟨c of the patch, text⟩, so that a patch token's value is its part of
     the head's. The bundle stores tokens × that, which half precision holds better."""
     truth: GroundTruthRecord | None = None
+    outdated: tuple[str, ...] = ()
+    """What of the bundle is left out because it belongs to an earlier state, in a line each."""
     """Of a model of the demo world: what is known to be true."""
 
 
@@ -85,6 +87,7 @@ def read_atlas(folder: Path, progress: Progress | None = None) -> Atlas:
             model = _read_model(path, gallery)
             if isinstance(model, ModelBundle):
                 models.append(model)
+                left_out += model.outdated
             else:
                 left_out.append(model)
             advance(1)
@@ -170,9 +173,7 @@ def _read_model(folder: Path, gallery: GalleryManifest) -> ModelBundle | str:
                 f"{head.label.text!r}, but model.json says {summary.label!r}; {REBUILD}"
             )
     images = read("images.json", ImagesRecord)
-    truth = None
-    if (folder / "ground-truth.json").is_file():
-        truth = read("ground-truth.json", GroundTruthRecord)
+    truth, outdated = _read_truth(folder, record)
     shape = record.architecture
     nearest, scores = _read_neighbours(
         inside(atlas, f"{folder.name}/neighbours.safetensors"), len(heads), len(gallery.images)
@@ -186,9 +187,32 @@ def _read_model(folder: Path, gallery: GalleryManifest) -> ModelBundle | str:
         maps=_read_maps(inside(atlas, f"{folder.name}/heatmaps.safetensors"))
         / np.float32(1 + shape.grid[0] * shape.grid[1]),
         truth=truth,
+        outdated=outdated,
     )
     _check_references(folder, model, gallery)
     return model
+
+
+def _read_truth(
+    folder: Path, record: ModelRecord
+) -> tuple[GroundTruthRecord | None, tuple[str, ...]]:
+    """Read the ground truth if it was measured on this very bundle, else say why it is left out."""
+    name = "ground-truth.json"
+    if not (folder / name).is_file():
+        return None, ()
+    again = f"{folder / name}: run `head-atlas ground-truth` again; it was measured"
+    try:
+        truth = read_record(folder.parent, f"{folder.name}/{name}", GroundTruthRecord)
+    except BundleError as error:
+        return None, (f"{error}, or run `head-atlas ground-truth` again",)
+    if truth.weights_sha256 != record.weights.sha256:
+        return None, (f"{again} with other weights",)
+    if truth.gallery_sha256 != record.gallery_sha256:
+        return None, (f"{again} over another gallery",)
+    labels = [(head.id, head.label) for head in record.heads]
+    if [(head.id, head.label) for head in truth.heads] != labels:
+        return None, (f"{again} with other labels",)
+    return truth, ()
 
 
 def _check_references(folder: Path, model: ModelBundle, gallery: GalleryManifest) -> None:
@@ -212,13 +236,6 @@ def _check_references(folder: Path, model: ModelBundle, gallery: GalleryManifest
         for own in head.image_neighbours:
             images |= {own.image, *(n.image for n in own.neighbours)}
     images |= {heat.image for heat in maps}
-    if model.truth and [(head.id, head.label) for head in model.truth.heads] != [
-        (head.id, head.label) for head in model.record.heads
-    ]:
-        raise BundleError(
-            f"{folder / 'ground-truth.json'}: measured with other labels; run"
-            " `head-atlas ground-truth` again, or remove it"
-        )
     for kind, missing in (("image", images - ids), ("head", named - heads)):
         if missing:
             raise BundleError(

@@ -88,8 +88,8 @@ class Precision(StrEnum):
 class Labeler(StrEnum):
     """Who names the heads."""
 
-    EMBEDDED = "embedded"
-    NEIGHBOURS = "neighbours"
+    EXPLAINED = "explained"
+    MAJORITY = "majority"
     OPENAI = "openai"
 
 
@@ -129,8 +129,8 @@ LabelerOption = Annotated[
     Labeler,
     typer.Option(
         metavar=_one_of(Labeler),
-        help="By the properties of the descriptions, by what the nearest images share, or in "
-        "context by a language model.",
+        help="By how much of the head the descriptions of each property explain, by the majority "
+        "of the descriptions, or in context by a language model.",
     ),
 ]
 LabelsOption = Annotated[
@@ -189,7 +189,6 @@ def demo(
 ) -> None:
     """Draw the images of the demo, build its atlas and its site."""
     from clipheads.demo_world.gallery import write_demo_gallery
-    from clipheads.neighbour_labels import name_heads_by_neighbours
 
     progress = progress_for(out)
     if not write_demo_gallery(gallery, progress):
@@ -204,7 +203,6 @@ def demo(
         contrasts=data_file("demo", "contrasts.csv"),
         profile=DEMO_PROFILED,
         words=data_file("demo", "words.csv"),
-        name_heads=partial(name_heads_by_neighbours, pool=data_file("demo", "descriptions.csv")),
         export_text_encoder=True,
         export_image_encoder=True,
     )
@@ -299,7 +297,7 @@ def build(
             help="The search page takes a visitor's own image.",
         ),
     ] = False,
-    labeler: LabelerOption = Labeler.EMBEDDED,
+    labeler: LabelerOption = Labeler.EXPLAINED,
     labels: LabelsOption = None,
     label_model: LabelModelOption = None,
     label_server: LabelServerOption = None,
@@ -315,9 +313,7 @@ def build(
         option = "--checkpoint" if checkpoint else "--labels" if labels else "--name"
         raise AtlasError(f"{option} goes with one --model, but there are {len(names)}")
     refuse_one_name_twice(names)
-    name_heads = _labeller(
-        labeler, labels, descriptions, label_model, label_server, concurrency, answers
-    )
+    name_heads = _labeller(labeler, labels, label_model, label_server, concurrency, answers)
     for name in names:
         _build_model(
             name,
@@ -356,13 +352,6 @@ def label(
     ] = None,
     labeler: LabelerOption = Labeler.OPENAI,
     labels: LabelsOption = None,
-    descriptions: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="The pool that the bundle was built with, for --labeler neighbours.",
-        ),
-    ] = None,
     label_model: LabelModelOption = None,
     label_server: LabelServerOption = None,
     concurrency: ConcurrencyOption = 4,
@@ -400,9 +389,7 @@ def label(
             f" {counted.answer_tokens} of answers ({TOKEN_ESTIMATE})"
         )
         return
-    name_heads = _labeller(
-        labeler, labels, descriptions, label_model, label_server, concurrency, answers
-    )
+    name_heads = _labeller(labeler, labels, label_model, label_server, concurrency, answers)
     for folder in folders:
         outcome = relabel(folder, name_heads)
         out.say(f"{folder.name}: {'labels written' if outcome == 'built' else 'same labels'}")
@@ -528,14 +515,30 @@ def audit() -> None:
 
 
 @app.command("ground-truth", cls=_Command, epilog=_examples("head-atlas ground-truth"))
-def ground_truth(device: DeviceOption = "auto", atlas: AtlasOption = Path("data/atlas")) -> None:
+def ground_truth(
+    model: Annotated[
+        str,
+        typer.Option(
+            metavar="MODEL",
+            help="A model of the demo world, local-dir:PATH, with its bundle in the atlas;"
+            " the demo CLIP by default.",
+        ),
+    ] = "",
+    name: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="What it is called in the atlas, as in build --name."),
+    ] = None,
+    device: DeviceOption = "auto",
+    atlas: AtlasOption = Path("data/atlas"),
+) -> None:
     """Measure how true the demo atlas is.
 
-    Labels, neighbours and heat maps are held against scenes of which everything is known.
+    What moves each head is measured by changing one thing of a scene at a time; labels, neighbours
+    and heat maps are held against it and against scenes of which everything is known.
     """
     from clipheads.demo_world.truth_report import report
 
-    for line in report(_measure_truth(atlas, device)):
+    for line in report(_measure_truth(atlas, device, model, name)):
         out.say(line)
 
 
@@ -560,7 +563,6 @@ def _models_to_build(models: list[str], *, paper: bool) -> list[str]:
 def _labeller(
     labeler: Labeler,
     labels: Path | None,
-    pool: Path | None,
     model: str | None,
     server: str | None,
     concurrency: int,
@@ -573,16 +575,14 @@ def _labeller(
         return partial(name_heads_from_file, file=labels)
     if labeler is not Labeler.OPENAI and (model or server):
         raise AtlasError("--label-model and --label-server go with --labeler openai")
-    if labeler is Labeler.EMBEDDED:
-        from clipheads.labels import name_heads
+    if labeler is Labeler.EXPLAINED:
+        from clipheads.explained_labels import name_heads_by_explained
 
-        return name_heads
-    if labeler is Labeler.NEIGHBOURS:
-        from clipheads.neighbour_labels import name_heads_by_neighbours
+        return name_heads_by_explained
+    if labeler is Labeler.MAJORITY:
+        from clipheads.labels import name_heads_by_majority
 
-        return partial(
-            name_heads_by_neighbours, pool=pool or data_file("descriptions", "general.csv")
-        )
+        return name_heads_by_majority
     from clipheads.incontext import DEFAULT_MODEL, ensure_askable, name_heads_in_context
 
     ensure_askable(server, answers)
@@ -626,14 +626,18 @@ def skipped_lines(skipped: "Sequence[SkippedImage]", images: int, manifest: Path
     return [*lines, f"{len(skipped)} skipped, {images} images read"]
 
 
-def _measure_truth(atlas: Path, device: str) -> "GroundTruthRecord":
+def _measure_truth(
+    atlas: Path, device: str, model: str = "", called: str | None = None
+) -> "GroundTruthRecord":
     from clipheads.bundle import GroundTruthRecord
     from clipheads.demo_world.ground_truth import write_ground_truth
+    from clipheads.model_names import LOCAL_DIR, folder_name
+    from clipheads.record_files import read_record
 
-    bundle = atlas / "demo-clip"
-    model = f"local-dir:{data_file('demo', 'demo-clip')}"
-    write_ground_truth(model, bundle, device=device, progress=progress_for(out))
-    return GroundTruthRecord.model_validate_json((bundle / "ground-truth.json").read_bytes())
+    name = model or f"{LOCAL_DIR}{data_file('demo', 'demo-clip')}"
+    bundle = atlas / folder_name(called or Path(name.removeprefix(LOCAL_DIR)).name)
+    write_ground_truth(name, bundle, device=device, progress=progress_for(out))
+    return read_record(bundle / "ground-truth.json", GroundTruthRecord)
 
 
 def _generate(atlas: Path, folder: Path, base_url: str | None) -> None:

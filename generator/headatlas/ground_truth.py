@@ -1,4 +1,4 @@
-"""The page that sets labels, neighbours and heat maps beside what is known to be true.
+"""The page that sets heads, labels, neighbours and heat maps beside what is known to be true.
 
 Only models of the demo world have such a record: of natural photographs nobody knows the truth.
 """
@@ -7,30 +7,43 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from clipheads.bundle import (
-    AttributeSeparation,
     Curve,
     GroundTruthRecord,
     HeadTruth,
+    LabellerComparison,
     LabelTruth,
     MapTruth,
 )
+from clipheads.data_files import data_file
+from clipheads.record_files import read_record
 
+from .causal_bars import GROUP_NAMES, EffectBar, causal_bars
 from .links import Link
 from .pages import GROUND_TRUTH, HOME, Crumb, HeadView, ModelView, Page
 from .plots import ablation_plot, descriptions_plot
 
 METHODS = {
-    "descriptions": (
+    "published": ("labels on the pages", "as the labeller of this atlas gave them"),
+    "explained": (
+        "what descriptions explain",
+        "the most specific property that carries half of what the TEXTSPAN descriptions explain",
+    ),
+    "majority": (
         "majority of descriptions",
-        "the property of most TEXTSPAN picks, weighted by rank, as in the paper’s study",
+        "the property of most descriptions, weighted by rank, each category a property of its own",
+    ),
+    "count": (
+        "a reader who counts",
+        "the commonest property among the ten texts, of at least three: the rule of in-context"
+        " labelling, without a language model’s knowledge",
     ),
     "neighbours": (
         "nearest images",
         "the property whose answers by the whole model the head’s nearest images share most",
     ),
     "top images": (
-        "top images alone",
-        "what the head’s eight strongest images have in common; no text is asked",
+        "top images",
+        "what the head’s eight strongest images have in common; no text is read",
     ),
 }
 """How each way of labelling is called and described to readers."""
@@ -42,13 +55,12 @@ SHOWN_STEPS = (1, 2, 5, 10, 20)
 
 @dataclass(frozen=True, eq=False)
 class HeadRow:
-    """A head with what it separates."""
+    """A head with what moves it."""
 
     view: HeadView
     truth: HeadTruth
-    best: AttributeSeparation
-    agrees: bool | None
-    """Whether its label is its true property; None without a label."""
+    bars: tuple[EffectBar, ...]
+    """Of the groups, in the order of `GROUP_NAMES`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,19 +69,27 @@ class LabelRow:
 
     name: str
     explained: str
-    used: bool
-    """Whether it made the labels of this atlas."""
     truth: LabelTruth
 
 
 @dataclass(frozen=True, eq=False)
+class ComparedModel:
+    """The ways of labelling on another demo CLIP."""
+
+    name: str
+    recipe: str
+    labels: tuple[LabelRow, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class FaithfulnessRow:
-    """A question's accuracy with few descriptions, with random texts, and untouched."""
+    """A question's accuracy with few descriptions, with random texts, untouched, and by chance."""
 
     question: str
     described: tuple[float, ...]
     drawn: tuple[float, ...]
     untouched: float
+    chance: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,9 +98,10 @@ class TruthView:
 
     model: ModelView
     record: GroundTruthRecord
-    attributes: tuple[str, ...]
-    layers: tuple[tuple[int, tuple[HeadRow, ...]], ...]
-    """Layers with their heads, the last layer first."""
+    published: LabelTruth
+    """How right the labels on the pages are."""
+    heads: tuple[HeadRow, ...]
+    """By what moves them, and within it the largest share of the variance first."""
     labels: tuple[LabelRow, ...]
     maps: tuple[tuple[str, tuple[MapTruth, ...]], ...]
     faithfulness: tuple[FaithfulnessRow, ...]
@@ -94,6 +115,8 @@ class GroundTruthContent:
 
     models: tuple[TruthView, ...]
     steps: tuple[int, ...]
+    groups: tuple[tuple[str, str], ...]
+    compared: tuple[ComparedModel, ...]
 
 
 def ground_truth_page(models: Sequence[ModelView]) -> Page | None:
@@ -106,10 +129,12 @@ def ground_truth_page(models: Sequence[ModelView]) -> Page | None:
         template="ground_truth.html",
         title="Ground truth",
         description=(
-            "How often labels, neighbours and heat maps of the demo atlas are true, against"
-            " scenes of which everything is known."
+            "What moves each head of the demo model, measured by changing one thing of a scene at a"
+            " time, and how many labels are right."
         ),
-        content=GroundTruthContent(known, SHOWN_STEPS),
+        content=GroundTruthContent(
+            known, SHOWN_STEPS, tuple(GROUP_NAMES.items()), _compared_models()
+        ),
         trail=(Crumb("Atlas", HOME),),
     )
 
@@ -131,15 +156,23 @@ def _plot(model: ModelView, name: str) -> Link:
 
 def _view(model: ModelView, record: GroundTruthRecord) -> TruthView:
     truths = {head.id: head for head in record.heads}
+    order = list(GROUP_NAMES)
+    rows = [_row(head, truths[head.summary.id]) for head in model.heads]
     return TruthView(
         model=model,
         record=record,
-        attributes=tuple(one.attribute for one in record.heads[0].separations),
-        layers=tuple(
-            (layer, tuple(_row(head, truths[head.summary.id]) for head in heads))
-            for layer, heads in model.rows
+        published=record.labels[0],
+        heads=tuple(
+            sorted(
+                rows,
+                key=lambda row: (
+                    order.index(row.truth.groups[0].name),
+                    row.truth.property is None,
+                    -row.truth.variance_share,
+                ),
+            )
         ),
-        labels=tuple(_label_row(model, truth) for truth in record.labels),
+        labels=tuple(map(_label_row, record.labels)),
         maps=tuple(
             (name, tuple(one for one in record.maps if one.kind == kind))
             for kind, name in MAPS.items()
@@ -151,14 +184,19 @@ def _view(model: ModelView, record: GroundTruthRecord) -> TruthView:
 
 
 def _row(view: HeadView, truth: HeadTruth) -> HeadRow:
-    best = max(truth.separations, key=lambda one: one.gain)
-    return HeadRow(view, truth, best, truth.agrees)
+    return HeadRow(view, truth, causal_bars(truth))
 
 
-def _label_row(model: ModelView, truth: LabelTruth) -> LabelRow:
-    name, explained = METHODS[truth.method]
-    used = {"embedded": "descriptions"}.get(model.record.labeller.kind, model.record.labeller.kind)
-    return LabelRow(name, explained, used == truth.method, truth)
+def _label_row(truth: LabelTruth) -> LabelRow:
+    return LabelRow(*METHODS[truth.method], truth)
+
+
+def _compared_models() -> tuple[ComparedModel, ...]:
+    comparison = read_record(data_file("demo", "labellers.json"), LabellerComparison)
+    return tuple(
+        ComparedModel(one.model, one.recipe, tuple(map(_label_row, one.labels)))
+        for one in comparison.models
+    )
 
 
 def _faithfulness(record: GroundTruthRecord) -> tuple[FaithfulnessRow, ...]:
@@ -166,8 +204,15 @@ def _faithfulness(record: GroundTruthRecord) -> tuple[FaithfulnessRow, ...]:
         return tuple(curve.values[step - 1] for step in SHOWN_STEPS)
 
     measured = record.faithfulness
+    chances = {row.question: row.chance for row in record.zero_shot}
     return tuple(
-        FaithfulnessRow(described.name, at_steps(described), at_steps(drawn), untouched.values[0])
+        FaithfulnessRow(
+            described.name,
+            at_steps(described),
+            at_steps(drawn),
+            untouched.values[0],
+            chances[described.name],
+        )
         for described, drawn, untouched in zip(
             measured.by_descriptions, measured.by_random_texts, measured.untouched, strict=True
         )

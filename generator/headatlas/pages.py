@@ -20,6 +20,7 @@ from clipheads.bundle import (
     HeadRecord,
     HeadStrength,
     HeadSummary,
+    HeadTruth,
     HeatMap,
     ModelRecord,
     Neighbour,
@@ -32,6 +33,7 @@ from clipheads.descriptions import fold_label
 from clipheads.errors import AtlasError
 
 from .atlas_reader import Atlas, ModelBundle
+from .causal_bars import EffectBar, causal_bars
 from .citations import Citation, cite_model_page, cite_page
 from .heatmap_png import peak
 from .links import Link, address, links_in
@@ -269,6 +271,18 @@ class DescriptionView:
     property: PropertyView | None
     heat: tuple[Heat, ...]
     near: tuple[Near, ...]
+    hits: int | None
+    """How many of these images show what the text says; None where that is not known."""
+
+
+@dataclass(frozen=True, eq=False)
+class HeadTruthView:
+    """What is true of a head, of which only models of the demo world have a measure."""
+
+    truth: HeadTruth
+    bars: tuple[EffectBar, ...]
+    lead: float
+    """See `GroundTruthRecord.lead`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -287,6 +301,7 @@ class HeadContent:
     topics: tuple[tuple[TopicMaps, tuple[Heat, ...]], ...]
     profile: HeadProfileView | None
     """What moves the head; None if no profile was made."""
+    truth: HeadTruthView | None
     previous: HeadView | None
     following: HeadView | None
     earlier: HeadView | None
@@ -647,6 +662,7 @@ def _head_pages(model: ModelView, published: Mapping[str, str], base_url: str | 
         label = record.label.text
         name = f"{record.id} of {model.record.name}"
         texts = "; ".join(description.text for description in record.descriptions[:3])
+        truth = _head_truth(model, record.id)
         content = HeadContent(
             model=model,
             head=head,
@@ -659,8 +675,9 @@ def _head_pages(model: ModelView, published: Mapping[str, str], base_url: str | 
                     property=model.property_named(description.property),
                     heat=model.heat(description.maps),
                     near=model.near(description.neighbours),
+                    hits=hits,
                 )
-                for description in record.descriptions
+                for description, hits in zip(record.descriptions, _hits(truth, record), strict=True)
             ),
             strongest=tuple((model.pictures[s.image], s) for s in record.strongest),
             neighbours=tuple(
@@ -671,6 +688,7 @@ def _head_pages(model: ModelView, published: Mapping[str, str], base_url: str | 
                 zip(record.topics, model.heats(t.maps for t in record.topics), strict=True)
             ),
             profile=head_profile_view(record.profile, model.record.profile),
+            truth=truth,
             previous=model.heads[place - 1] if place else None,
             following=model.heads[place + 1] if place + 1 < len(model.heads) else None,
             earlier=at.get((record.layer - 1, record.head)),
@@ -697,6 +715,17 @@ def _head_pages(model: ModelView, published: Mapping[str, str], base_url: str | 
             )
         )
     return pages
+
+
+def _head_truth(model: ModelView, identity: str) -> HeadTruthView | None:
+    if model.bundle.truth is None:
+        return None
+    truth = next(head for head in model.bundle.truth.heads if head.id == identity)
+    return HeadTruthView(truth, causal_bars(truth), model.bundle.truth.lead)
+
+
+def _hits(view: HeadTruthView | None, record: HeadRecord) -> Sequence[int | None]:
+    return view.truth.hits if view else [None] * len(record.descriptions)
 
 
 def _property_pages(model: ModelView, base_url: str | None) -> list[Page]:

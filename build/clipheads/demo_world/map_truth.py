@@ -11,13 +11,7 @@ from torch import Tensor
 from clipheads.bundle import MapTruth
 from clipheads.decomposition import class_token_attention, decompose_patches
 from clipheads.demo_world.captions import object_text
-from clipheads.demo_world.known_scenes import (
-    BATCH_SIZE,
-    FIRST_ASKED_SEED,
-    FIRST_KNOWN_SEED,
-    SCENES,
-    pixels_of,
-)
+from clipheads.demo_world.observed_scenes import BATCH_SIZE, pixels_of
 from clipheads.demo_world.scenes import Scene, object_mask, sample_scene
 from clipheads.models import ClipModel, embed_texts
 from clipheads.records import head_id
@@ -28,7 +22,12 @@ ALL_HEADS, ATTENTION, BLOB = "all", "attention", "blob"
 
 MAPPED_SCENES = 120
 CHOOSING_SCENES = 40
-"""Known scenes on which the best heads are chosen."""
+"""Other scenes, on which the best heads are chosen."""
+
+FIRST_CHOOSING_SEED = 800_000
+FIRST_MAPPED_SEED = 850_000
+CANDIDATES = 1500
+"""So many seeds from there on hold enough scenes of either kind."""
 
 BEST_HEADS = 3
 
@@ -50,14 +49,17 @@ def map_truths(
         (layer, head) for layer in range(architecture.layers) for head in range(architecture.heads)
     ]
     maps = {}
-    for first, count in ((FIRST_KNOWN_SEED, CHOOSING_SCENES), (FIRST_ASKED_SEED, MAPPED_SCENES)):
-        scenes = [sample_scene(seed) for seed in range(first, first + SCENES)]
+    for first, count in (
+        (FIRST_CHOOSING_SEED, CHOOSING_SCENES),
+        (FIRST_MAPPED_SEED, MAPPED_SCENES),
+    ):
+        scenes = [sample_scene(seed) for seed in range(first, first + CANDIDATES)]
         scenes = [scene for scene in scenes if len(scene.objects) == objects][:count]
         maps[first] = list(_maps(model, basis, of_heads, scenes, advance))
     precision = {
         head_id(*head): fmean(
             average_precision(enlarge(drawn[head_id(*head)], len(mask)).ravel(), mask.ravel())
-            for drawn, mask in maps[FIRST_KNOWN_SEED]
+            for drawn, mask in maps[FIRST_CHOOSING_SEED]
         )
         for head in of_heads
     }
@@ -77,7 +79,7 @@ def map_truths(
             score_map(
                 centred_blob(len(mask)) if key == BLOB else enlarge(drawn[key], len(mask)), mask
             )
-            for drawn, mask in maps[FIRST_ASKED_SEED]
+            for drawn, mask in maps[FIRST_MAPPED_SEED]
         ]
         rows.append(
             MapTruth(

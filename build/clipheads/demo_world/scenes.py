@@ -52,7 +52,8 @@ KNOWN_BY_COLOUR = frozenset({"flag", "heart"})
 
 Floats = NDArray[np.floating[Any]]
 
-_GRID = 32  # sizes and places are multiples of 1/32 of the side, so that resized sprites are reused
+GRID = 32
+"""Sizes and positions are multiples of 1/32 of the side, so that resized sprites are reused."""
 _SLOTS = {  # (x, y) of the objects' centres, and the range of sizes, in 1/32 of the side
     2: (((8, 16), (24, 16)), (13, 16)),
     3: (((8, 8.5), (24, 8.5), (16, 23.5)), (12, 15)),
@@ -156,7 +157,7 @@ def sample_scene(
         index = shown[place % len(shown)]
         jitter = rng.uniform(-1, 1, 2)
         left, top = (
-            int(np.clip(round(c - side / 2), 0, _GRID - side)) for c in np.add((x, y), jitter)
+            int(np.clip(round(c - side / 2), 0, GRID - side)) for c in np.add((x, y), jitter)
         )
         may_mirror = sprites.objects[index].category not in _NEVER_MIRRORED
         mirrored = bool(rng.random() < 0.5 and may_mirror)
@@ -228,7 +229,7 @@ def _placed(
     place: Placement, side: int, sprites: Sprites
 ) -> tuple[NDArray[np.float32], tuple[slice, slice]]:
     """The picture of an object as it stands, and the window of the canvas that it fills."""
-    unit = side / _GRID
+    unit = side / GRID
     picture = sprites.picture(place.object_index, round(place.side * unit))
     if place.mirrored:
         picture = picture[:, ::-1]

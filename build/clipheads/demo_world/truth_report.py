@@ -6,34 +6,50 @@ from clipheads.bundle import GroundTruthRecord
 
 
 def report(record: GroundTruthRecord) -> Iterator[str]:
-    """Say every number of the record but those of single heads and curves."""
-    yield f"{record.asked_scenes} unseen scenes, {record.known_scenes} known ones"
-    yield ""
-    yield "zero-shot accuracy, and by the heads of the last four layers alone"
-    for row in record.zero_shot:
-        yield f"  {row.question:<10} {row.accuracy:6.1%} {row.heads_alone:6.1%}"
-    yield ""
+    """Say every number of the record but intervals, description hits and curves."""
     yield (
-        f"{record.separating_share:.1%} of the last four layers' variance lies in heads with a gain"
-        f" of 0.3: {', '.join(record.separated_properties)}"
+        f"{record.pairs} pairs of unseen scenes, one group exchanged at a time"
+        f" ({record.passed_over} pairs passed over, in which some group could not be);"
+        f" {record.changes} scenes for each attribute"
     )
     yield ""
-    yield "labels by            labelled  agree   hold  different  chance  same on other scenes"
-    for one in record.labels:
-        chance = "–" if one.chance is None else f"{one.chance:.1%}"
-        same = "–" if one.same_label is None else f"{one.same_label:.1%}"
+    yield "total effects of groups; of the first one's attributes; (its first order)"
+    for head in record.heads:
+        first = head.groups[0]
+        verdict = {True: "right", False: "wrong", None: ""}[head.right]
         yield (
-            f"  {one.method:<18} {one.labelled:8} {one.agree:6} {one.hold:6} {one.properties:10}"
-            f" {chance:>7}  {same}"
+            f"  {head.id:<7} {head.variance_share:6.1%} "
+            + "  ".join(f"{one.name} {one.total:.2f}" for one in head.groups)
+            + "; "
+            + ", ".join(f"{one.name} {one.total:.2f}" for one in head.attributes)
+            + f" ({first.first_order:.2f}); true: {head.property or 'mixed'};"
+            f" label: {head.label or '–'} {verdict}".rstrip()
+        )
+    yield ""
+    scored = ", ".join(f"L{layer}" for layer in record.scored_layers)
+    yield f"labels of heads of {scored} with a true property"
+    yield "  by              heads  labelled  right  variance  too narrow  chance  same elsewhere"
+    for label in record.labels:
+        chance = "–" if label.chance is None else f"{label.chance:.1f}"
+        same = "–" if label.same_label is None else f"{label.same_label:.1%}"
+        yield (
+            f"  {label.method:<15} {label.heads:5} {label.labelled:9} {label.right:6}"
+            f" {label.right_variance:9.1%} {label.too_narrow:11} {chance:>7}  {same:>14}"
         )
     stay = record.same_first_descriptions
     yield f"first three descriptions that stay over other scenes: {stay:.1%}"
     yield ""
-    yield "neighbours at 8                heads  precision  whole  chance"
+    yield "zero-shot       whole  heads alone  commonest answer"
+    for row in record.zero_shot:
+        yield (
+            f"  {row.question:<12} {row.accuracy:6.1%} {row.heads_alone:12.1%} {row.chance:17.1%}"
+        )
+    yield ""
+    yield "precision@8 of neighbours   heads  in these  whole embedding  chance"
     for near in record.neighbours:
         yield (
-            f"  {near.property:<28} {near.heads:5} {near.precision:10.1%}"
-            f" {near.whole_embedding:6.1%} {near.chance:7.1%}"
+            f"  {near.attribute:<25} {near.heads:5} {near.precision:9.1%}"
+            f" {near.whole_embedding:16.1%} {near.chance:7.1%}"
         )
     yield ""
     yield "heat maps                                     pixel accuracy   mIoU    mAP   maps"

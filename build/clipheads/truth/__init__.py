@@ -1,6 +1,7 @@
 """Measures of what is true, for images of which the truth is known.
 
-    coordinates + known attributes ─► separation ─► label agreement
+    coordinates of paired interventions ─► sensitivity ─► what moves a head
+    images + known attributes ─────► shared attribute
     coordinates + known attributes ─► precision of neighbours
     heat maps + known masks ────────► map scores
     contributions + descriptions ───► faithfulness

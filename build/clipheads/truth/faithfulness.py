@@ -61,8 +61,8 @@ def accuracy_by_descriptions(
     basis: Tensor,
     rest: Tensor,
     spans: Sequence[Tensor],
-    question: Question,
-) -> float:
+    questions: Sequence[Question],
+) -> list[float]:
     """Accuracy with every head replaced by its mean and the span's part of its deviation from it.
 
     Args:
@@ -70,7 +70,10 @@ def accuracy_by_descriptions(
         basis: [heads, D, r].
         rest: [D], the mean of everything else.
         spans: for each head an orthonormal [r, k] of `span_basis`.
-        question: about the images.
+        questions: about the images.
+
+    Returns:
+        For each question its accuracy.
     """
     means = coordinates.mean(dim=0)
     deviations = coordinates - means
@@ -79,7 +82,7 @@ def accuracy_by_descriptions(
     for head, span in enumerate(spans):
         kept = (deviations[:, head] @ span) @ span.T
         embeddings += kept @ basis[head].T
-    return accuracy(embeddings, question)
+    return [accuracy(embeddings, question) for question in questions]
 
 
 def importance(
@@ -110,20 +113,32 @@ def importance(
 
 
 def accuracy_by_ablation(
-    coordinates: Tensor, basis: Tensor, rest: Tensor, order: Sequence[int], question: Question
-) -> list[float]:
+    coordinates: Tensor,
+    basis: Tensor,
+    rest: Tensor,
+    order: Sequence[int],
+    questions: Sequence[Question],
+) -> list[list[float]]:
     """Accuracy after mean-ablating the first 0, 1, 2, … of the heads in an order.
 
     Returns:
-        heads + 1 accuracies; the last is that of an embedding which is the same for all images.
+        For each question heads + 1 accuracies; the last is that of an embedding which is the same
+        for all images.
     """
     deviations = coordinates - coordinates.mean(dim=0)
     embeddings = _embeddings(coordinates, basis, rest)
-    accuracies = [accuracy(embeddings, question)]
+    accuracies = [[accuracy(embeddings, question)] for question in questions]
     for head in order:
         embeddings = embeddings - deviations[:, head] @ basis[head].T
-        accuracies.append(accuracy(embeddings, question))
+        for curve, question in zip(accuracies, questions, strict=True):
+            curve.append(accuracy(embeddings, question))
     return accuracies
+
+
+def commonest_answer(question: Question) -> float:
+    """Accuracy of always giving the answer that is most often right: what needs no picture."""
+    asked = question.right[question.right.any(dim=1)]
+    return float(asked.double().mean(dim=0).max())
 
 
 def _embeddings(coordinates: Tensor, basis: Tensor, rest: Tensor) -> Tensor:

@@ -1,14 +1,17 @@
 """How often an image's neighbours share an attribute with it."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from clipheads.neighbours import nearest
-from clipheads.truth.separation import Values
 
 NEIGHBOURS = 8
+
+Values = Sequence[str | None]
+"""The value of an attribute for each image, None where it has none."""
 
 
 def neighbour_precision(vectors: Tensor, values: Values) -> float:

@@ -9,19 +9,14 @@ from torch import Tensor
 
 from clipheads.decomposition import decompose
 from clipheads.demo_world.captions import scene_attributes
-from clipheads.demo_world.scenes import Scene, draw_scene, sample_scene
+from clipheads.demo_world.scenes import Scene, draw_scene
 from clipheads.models import ClipModel
-
-FIRST_KNOWN_SEED = 600_000
-FIRST_ASKED_SEED = 700_000
-SCENES = 1500
-"""From each of the two seeds on; none of them is trained on or shown in a gallery."""
 
 BATCH_SIZE = 50
 
 
 @dataclass(frozen=True, eq=False)
-class KnownScenes:
+class ObservedScenes:
     """Scenes with their truth, and what a model's heads write for them."""
 
     scenes: list[Scene]
@@ -38,10 +33,9 @@ class KnownScenes:
 
 
 def observe_scenes(
-    model: ClipModel, seeds: Sequence[int], advance: Callable[[int], None] = lambda _steps: None
-) -> KnownScenes:
+    model: ClipModel, scenes: Sequence[Scene], advance: Callable[[int], None] = lambda _scenes: None
+) -> ObservedScenes:
     """Draw scenes and decompose them."""
-    scenes = [sample_scene(seed) for seed in seeds]
     coordinates, rest = [], []
     for start in range(0, len(scenes), BATCH_SIZE):
         batch = scenes[start : start + BATCH_SIZE]
@@ -51,7 +45,7 @@ def observe_scenes(
         advance(len(batch))
     truths = [scene_attributes(scene) for scene in scenes]
     attributes = {name: [truth[name] for truth in truths] for name in truths[0]}
-    return KnownScenes(scenes, attributes, torch.cat(coordinates), torch.cat(rest))
+    return ObservedScenes(list(scenes), attributes, torch.cat(coordinates), torch.cat(rest))
 
 
 def pixels_of(model: ClipModel, scenes: Sequence[Scene]) -> Tensor:

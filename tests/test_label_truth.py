@@ -1,0 +1,96 @@
+"""Labels against the truth: what is right, what is too narrow, what chance would give."""
+
+import itertools
+
+import pytest
+
+from clipheads.demo_world.label_truth import is_right, label_by_count, label_truth
+from clipheads.descriptions import Description
+from clipheads.truth.shared_attribute import shared_attribute
+
+PARENTS = {"bird": "animal", "animal": "object", "colour": "background", "pattern": "background"}
+TRUTH = {
+    "L0.H0": "object",
+    "L0.H1": "colour",
+    "L0.H2": "background",
+    "L0.H3": None,
+    "L0.H4": "object",
+}
+VARIANCE = {"L0.H0": 5.0, "L0.H1": 3.0, "L0.H2": 1.0, "L0.H3": 100.0, "L0.H4": 1.0}
+
+
+def test_the_true_property_and_wider_ones_are_right_and_narrower_ones_are_not() -> None:
+    assert is_right("Objects", "object", PARENTS)
+    assert is_right("background", "colour", PARENTS)
+    assert not is_right("bird", "object", PARENTS)
+    assert not is_right("pattern", "colour", PARENTS)
+
+
+def test_mixed_heads_are_not_judged_and_unlabelled_ones_are_not_right() -> None:
+    labels = {
+        "L0.H0": "object",
+        "L0.H1": "background",
+        "L0.H2": "colour",
+        "L0.H3": "object",
+        "L0.H4": None,
+    }
+    found = label_truth("any", labels, TRUTH, VARIANCE, PARENTS)
+
+    assert (found.heads, found.labelled, found.right) == (4, 3, 2)
+    assert found.right_variance == pytest.approx(0.8)
+    assert found.too_narrow == 1
+
+
+def test_a_label_of_another_group_is_wrong_but_not_too_narrow() -> None:
+    labels = dict.fromkeys(TRUTH, "bird")
+    found = label_truth("any", labels, TRUTH, VARIANCE, PARENTS)
+
+    assert found.right == 0
+    assert found.too_narrow == 2  # the two heads of objects
+
+
+def test_chance_is_the_mean_over_all_ways_to_deal_the_same_labels() -> None:
+    labels = {
+        "L0.H0": "object",
+        "L0.H1": "background",
+        "L0.H2": "colour",
+        "L0.H3": None,
+        "L0.H4": "bird",
+    }
+    judged = [head for head, true in TRUTH.items() if true]
+    dealt = [
+        label_truth(
+            "any", dict(zip(judged, order, strict=True)) | {"L0.H3": None}, TRUTH, VARIANCE, PARENTS
+        ).right
+        for order in itertools.permutations(labels[head] for head in judged)
+    ]
+    chance = label_truth("any", labels, TRUTH, VARIANCE, PARENTS).chance
+
+    assert chance == pytest.approx(sum(dealt) / len(dealt), abs=0.01)
+
+
+def test_without_labels_there_is_no_chance_and_nothing_is_right() -> None:
+    found = label_truth("any", dict.fromkeys(TRUTH), TRUTH, VARIANCE, PARENTS, dict.fromkeys(TRUTH))
+
+    assert (found.labelled, found.right, found.chance) == (0, 0, None)
+    assert found.same_label == 1
+
+
+def test_a_reader_who_counts_needs_three_texts_of_a_property() -> None:
+    two = [Description("a", "bird"), Description("b", "bird"), Description("c", "colour")]
+
+    assert label_by_count(two) is None
+    assert label_by_count([*two, Description("d", "bird")]) == "bird"
+    assert label_by_count([Description("e")] * 5) is None
+
+
+def test_images_that_share_a_rare_value_are_named_by_it() -> None:
+    attributes = {
+        "colour": ["red"] * 2 + ["blue"] * 98,
+        "style": ["plain"] * 90 + ["sepia"] * 10,
+    }
+
+    # All eight are plain, which is nothing remarkable; but both red ones are among them.
+    assert shared_attribute(range(8), attributes) == "colour"
+    # Eight of the ten sepia pictures.
+    assert shared_attribute(range(92, 100), attributes) == "style"
