@@ -67,7 +67,7 @@ def test_what_keeps_a_training_from_its_end_is_found_before_it(tmp_path: Path) -
 
 def test_scenes_without_colour_are_trained_on_more_often_than_the_world_shows_them() -> None:
     first = training.FIRST_TRAINING_SEED
-    chosen = training.scenes_to_train_on(first, np.random.default_rng(0))
+    chosen = training.scenes_to_train_on(first, np.random.default_rng(0), training.BATCH_SIZE)
     world = [sample_scene(first + i) for i in range(training.CANDIDATES * training.BATCH_SIZE)]
 
     def share(scenes: list[Scene], style: str) -> float:
@@ -118,6 +118,37 @@ def test_patches_are_left_out_until_the_last_fifth_of_the_training(
     train_demo_clip(tmp_path / "clip", tmp_path / "state", steps=10, device="cpu")
 
     assert seen == [training.PATCH_DROPOUT] * 9 + [0.0]
+
+
+def test_a_demo_clip_of_another_shape_is_trained_and_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluation, "SCENES", 4)
+    shape = {"layers": 4, "width": 64, "head_width": 16, "patch_size": 32}
+    train_demo_clip(
+        tmp_path / "clip", tmp_path / "state", steps=1, device="cpu", vision=shape, batch_size=4
+    )
+    architecture = load_model(f"local-dir:{tmp_path / 'clip'}", device="cpu").architecture
+
+    assert (architecture.layers, architecture.heads, architecture.grid) == (4, 4, (2, 2))
+
+
+@pytest.mark.parametrize("shape", [{"head_width": 50}, {"patch_size": 7}, {"width": 100}])
+def test_a_shape_that_does_not_fit_is_refused_before_training(
+    tmp_path: Path, shape: dict[str, int]
+) -> None:
+    with pytest.raises(AtlasError, match="does not divide"):
+        train_demo_clip(tmp_path / "clip", tmp_path / "state", steps=1, vision=shape)
+    assert not (tmp_path / "clip").exists()
+
+
+def test_a_cpu_without_bf16_trains_in_fp32(monkeypatch: pytest.MonkeyPatch) -> None:
+    for able in (True, False):
+        monkeypatch.setattr(
+            torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda able=able: able, raising=False
+        )
+        assert training.multiplies_bf16(torch.device("cpu")) is able
+    assert training.multiplies_bf16(torch.device("cuda"))
 
 
 def test_either_minutes_or_steps(tmp_path: Path) -> None:

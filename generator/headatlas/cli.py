@@ -486,12 +486,33 @@ def train_demo(
     ] = None,
     device: DeviceOption = "auto",
     seed: Annotated[int, typer.Option(metavar="N", help="Of the initial weights.")] = 0,
+    layers: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Of the vision transformer; 6.")
+    ] = None,
+    width: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Of its residual stream; 192.")
+    ] = None,
+    head_width: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Of each head; 32.")
+    ] = None,
+    patch_size: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="In pixels, of 64; 8.")
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=2, metavar="N", help="Scenes in a batch; 256.")
+    ] = None,
 ) -> None:
-    """Train the demo CLIP from scratch, on newly drawn scenes."""
+    """Train the demo CLIP from scratch, on newly drawn scenes; or one of another shape."""
     if minutes is not None and steps is not None:
         raise AtlasError("give --minutes or --steps, not both")
     from clipheads.demo_world.training import train_demo_clip
 
+    shape = {
+        "layers": layers,
+        "width": width,
+        "head_width": head_width,
+        "patch_size": patch_size,
+    }
     train_demo_clip(
         folder,
         work,
@@ -499,6 +520,8 @@ def train_demo(
         steps=steps,
         device=device,
         seed=seed,
+        vision={name: value for name, value in shape.items() if value is not None},
+        batch_size=batch_size,
         progress=progress_for(out),
     )
     out.say(f"The model is in {folder}; use it as --model local-dir:{folder}")

@@ -4,7 +4,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -96,18 +96,19 @@ class Batch(NamedTuple):
 class _SceneBatches(Dataset[Batch]):
     """Batch number `i` of the endless training set, drawn when it is asked for."""
 
-    def __init__(self, tokenizer: Callable[[list[str]], Tensor], first: int, length: int) -> None:
-        self.tokenizer, self.first, self.length = tokenizer, first, length
+    def __init__(
+        self, tokenizer: Callable[[list[str]], Tensor], side: int, size: int, first: int
+    ) -> None:
+        self.tokenizer, self.side, self.size, self.first = tokenizer, side, size, first
         self.texts = attribute_texts(default_sprites())
-        self.side = MODEL_CONFIG["vision_cfg"]["image_size"]
 
     def __len__(self) -> int:
-        return self.length
+        return 1 << 40
 
     def __getitem__(self, index: int) -> Batch:
-        start = FIRST_TRAINING_SEED + (self.first + index) * BATCH_SIZE * CANDIDATES
+        start = FIRST_TRAINING_SEED + (self.first + index) * self.size * CANDIDATES
         rng = np.random.default_rng(start)
-        scenes = scenes_to_train_on(start, rng)
+        scenes = scenes_to_train_on(start, rng, self.size)
         pixels = np.stack([draw_scene(scene, self.side)[0] for scene in scenes])
         captions = [caption(scene, rng, self.texts) for scene in scenes]
         tokens = self.tokenizer([one.text for one in captions])
@@ -115,12 +116,12 @@ class _SceneBatches(Dataset[Batch]):
         return Batch(torch.from_numpy(pixels), tokens, unjust, answers(scenes, self.texts))
 
 
-def scenes_to_train_on(first_seed: int, rng: np.random.Generator) -> list[Scene]:
-    """Choose a batch among the scenes of `CANDIDATES * BATCH_SIZE` seeds, see `SHAPE_STYLES`."""
-    seeds = range(first_seed, first_seed + CANDIDATES * BATCH_SIZE)
+def scenes_to_train_on(first_seed: int, rng: np.random.Generator, size: int) -> list[Scene]:
+    """Choose a batch among the scenes of `CANDIDATES * size` seeds, see `SHAPE_STYLES`."""
+    seeds = range(first_seed, first_seed + CANDIDATES * size)
     candidates = [sample_scene(seed) for seed in seeds]
     weights = np.array([SHAPE_STYLES.get(scene.style, 1.0) for scene in candidates])
-    chosen = rng.choice(len(seeds), BATCH_SIZE, replace=False, p=weights / weights.sum())
+    chosen = rng.choice(len(seeds), size, replace=False, p=weights / weights.sum())
     return [candidates[place] for place in chosen]
 
 
@@ -132,6 +133,8 @@ def train_demo_clip(
     steps: int | None = None,
     device: str = "auto",
     seed: int = 0,
+    vision: Mapping[str, int] | None = None,
+    batch_size: int | None = None,
     progress: Progress | None = None,
 ) -> dict[str, float]:
     """Train the demo CLIP from scratch, or go on from where a run in `work` stopped.
@@ -143,6 +146,9 @@ def train_demo_clip(
         steps: number of batches instead of a time, for a run that can be repeated exactly.
         device: "auto", "cpu", "cuda" or "mps".
         seed: of the initial weights.
+        vision: what differs in the vision transformer, in open_clip's words: "layers", "width",
+            "head_width", "patch_size".
+        batch_size: scenes in a batch; `BATCH_SIZE` by default.
         progress: told about steps, losses and evaluations.
 
     Returns:
@@ -154,6 +160,7 @@ def train_demo_clip(
     """
     if (minutes is None) == (steps is None):
         raise ValueError("give either minutes or steps")
+    config = model_config(vision or {})
     progress = progress or Silent()
     # Before the training, not after it.
     ensure_writable(out)
@@ -163,9 +170,9 @@ def train_demo_clip(
     )
     torch.manual_seed(seed)
     open_clip = import_open_clip()
-    clip = open_clip.CLIP(**_clip_arguments(open_clip)).to(place)
+    clip = open_clip.CLIP(**_clip_arguments(open_clip, config)).to(place)
     clip.visual.patch_dropout = open_clip.transformer.PatchDropout(PATCH_DROPOUT)
-    tokenizer = open_clip.SimpleTokenizer(context_length=MODEL_CONFIG["text_cfg"]["context_length"])
+    tokenizer = open_clip.SimpleTokenizer(context_length=config["text_cfg"]["context_length"])
     texts = attribute_texts(default_sprites())
     questions = tokenizer([text for choices in texts.values() for text in choices.values()])
     questions = questions.to(place)
@@ -201,7 +208,9 @@ def train_demo_clip(
         return step / steps if steps else elapsed / (60 * (minutes or math.inf))
 
     batches = DataLoader(
-        _SceneBatches(tokenizer, first=step, length=1 << 40),
+        _SceneBatches(
+            tokenizer, config["vision_cfg"]["image_size"], batch_size or BATCH_SIZE, first=step
+        ),
         batch_size=None,
         num_workers=max(1, min(14, (os.cpu_count() or 2) - 1)),
         prefetch_factor=4,
@@ -230,7 +239,7 @@ def train_demo_clip(
             pixels = batch.pixels.to(place, non_blocking=True).permute(0, 3, 1, 2).float() / 255
             optimizer.zero_grad(set_to_none=True)
             with sdpa_kernel(attention):
-                with torch.autocast(place.type, dtype=torch.bfloat16):
+                with torch.autocast(place.type, torch.bfloat16, enabled=multiplies_bf16(place)):
                     loss = training_loss(
                         clip,
                         (pixels - mean) / std,
@@ -258,7 +267,7 @@ def train_demo_clip(
                 break
     save_state()
     clip.eval()
-    save_demo_clip(clip, out)
+    save_demo_clip(clip, config, out)
     results = evaluate(clip, tokenizer, PREPROCESSING["mean"], PREPROCESSING["std"])
     progress.note(", ".join(f"{name} {value:.1%}" for name, value in results.items()))
     return results
@@ -281,19 +290,40 @@ def _parameter_groups(clip: Clip) -> list[dict[str, Any]]:
     return [{"params": decayed, "weight_decay": 0.1}, {"params": free, "weight_decay": 0.0}]
 
 
-def _clip_arguments(open_clip: Any) -> dict[str, Any]:
+def model_config(vision: Mapping[str, int]) -> dict[str, Any]:
+    """Return the demo CLIP's configuration with another vision transformer.
+
+    Raises:
+        AtlasError: if heads do not fill the width, or patches the picture.
+    """
+    config = {**MODEL_CONFIG, "vision_cfg": {**MODEL_CONFIG["vision_cfg"], **vision}}
+    shape = config["vision_cfg"]
+    for part, whole in (("head_width", "width"), ("patch_size", "image_size")):
+        if shape[whole] % shape[part]:
+            raise AtlasError(
+                f"{part} {shape[part]} does not divide {whole} {shape[whole]}; choose one that does"
+            )
+    return config
+
+
+def multiplies_bf16(device: torch.device) -> bool:
+    """Whether a device multiplies bf16 in hardware; a CPU that does not is many times slower."""
+    return device.type != "cpu" or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+def _clip_arguments(open_clip: Any, config: dict[str, Any]) -> dict[str, Any]:
     return {
-        "embed_dim": MODEL_CONFIG["embed_dim"],
-        "vision_cfg": open_clip.CLIPVisionCfg(**MODEL_CONFIG["vision_cfg"]),
-        "text_cfg": open_clip.CLIPTextCfg(**MODEL_CONFIG["text_cfg"]),
+        "embed_dim": config["embed_dim"],
+        "vision_cfg": open_clip.CLIPVisionCfg(**config["vision_cfg"]),
+        "text_cfg": open_clip.CLIPTextCfg(**config["text_cfg"]),
     }
 
 
-def save_demo_clip(clip: Clip, out: Path) -> None:
+def save_demo_clip(clip: Clip, config: dict[str, Any], out: Path) -> None:
     """Write a model folder that open_clip reads as `local-dir:`, weights in fp16."""
     out.mkdir(parents=True, exist_ok=True)
-    config = {"model_cfg": MODEL_CONFIG, "preprocess_cfg": PREPROCESSING}
-    (out / "open_clip_config.json").write_text(json.dumps(config, indent=2) + "\n")
+    description = {"model_cfg": config, "preprocess_cfg": PREPROCESSING}
+    (out / "open_clip_config.json").write_text(json.dumps(description, indent=2) + "\n")
     weights = {
         name: value.detach().to("cpu", torch.float16).contiguous()
         for name, value in clip.state_dict().items()
