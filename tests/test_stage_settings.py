@@ -15,8 +15,7 @@ ELSEWHERE = {
     "chat_client": "labels are in the keys as they are",
     "incontext": "labels are in the keys as they are",
     "labels": "labels are in the keys as they are",
-    "nearest_votes": "labels are in the keys as they are",
-    "neighbour_labels": "labels are in the keys as they are",
+    "explained_labels": "labels are in the keys as they are",
     "audit": "not part of a build",
     "benchmark": "not part of a build",
     "image_ids": "ids are in the gallery's key as they are",
@@ -59,7 +58,7 @@ def test_a_changed_number_changes_the_settings_of_its_stages_alone(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = {stage: settings_of(stage) for stage in STAGES}
-    module, attribute = name.split(".")
+    module, attribute = name.rsplit(".", 1)
     monkeypatch.setattr(f"clipheads.{module}.{attribute}", 987)
     changed = {stage for stage in STAGES if settings_of(stage) != before[stage]}
     assert changed == {stage for stage in STAGES if name in STAGES[stage].numbers}

@@ -15,8 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-RESAMPLES = 1000
-PERCENTILES = (2.5, 97.5)
+from clipheads.truth.sensitivity import PERCENTILES, resampling
 
 STANDS_OUT = 2.0
 """A head stands out if the interval of its effect over the heads' mean lies above this."""
@@ -84,7 +83,7 @@ def measure_effects(before: Tensor, after: Iterable[Tensor]) -> Effects:
         [(one.double() - before.double()).square().sum(dim=2) for one in after], dim=2
     )
     count = len(y)
-    weights = _resampling(count)
+    weights = resampling(count)
     unbiased = count / max(1, count - 1)
     variance = unbiased * lengths.mean(dim=0)
     resampled = torch.stack(
@@ -119,7 +118,7 @@ def measure_reading(before: Tensor, after: Tensor, texts: Tensor, words: Sequenc
     return Reading(
         own.mean(dim=0),
         own_scaled.mean(dim=0),
-        _interval(beyond.mean(dim=0), _resampling(len(before)) @ beyond),
+        _interval(beyond.mean(dim=0), resampling(len(before)) @ beyond),
     )
 
 
@@ -133,12 +132,6 @@ def _over_mean(effect: Tensor) -> Tensor:
     """Divide effects [..., heads, transforms] by their mean over heads; 0 where all are 0."""
     mean = effect.mean(dim=-2, keepdim=True)
     return torch.where(mean > 0, effect / mean, 0.0)
-
-
-def _resampling(count: int) -> Tensor:
-    """Return the weights of `count` images in each resample, [resamples, count]; rows sum to 1."""
-    drawn = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), RESAMPLES)
-    return torch.from_numpy(drawn / count)
 
 
 def _interval(value: Tensor, resampled: Tensor) -> Interval:

@@ -42,8 +42,8 @@ _OF_TRANSFORMS = (
     "transforms.MARGIN",
 )
 _OF_EFFECTS = (
-    "profile.RESAMPLES",
-    "profile.PERCENTILES",
+    "truth.sensitivity.RESAMPLES",
+    "truth.sensitivity.PERCENTILES",
     "profile.STANDS_OUT",
     "profile.READS",
     "profile.SMALLEST_VARIANCE",
@@ -113,6 +113,6 @@ def settings_of(stage: str) -> list[object]:
 
 
 def _value(name: str) -> object:
-    module, attribute = name.split(".")
+    module, attribute = name.rsplit(".", 1)
     value: object = getattr(import_module(f"clipheads.{module}"), attribute)
     return value
