@@ -217,9 +217,9 @@ def _label(name: str, weights: Mapping[str, float], floor: NoiseFloor, pool: Poo
         noise=floor,
         reason=(
             f"{weights[name]:.0%} of what the descriptions explain speaks of"
-            f" “{pool.spelling[name]}”; {min(PICKS, floor.texts)} of {floor.texts} of its texts"
-            f" explain {floor.explained:.0%} of the head’s variance, as many other texts at most"
-            f" {floor.floor:.0%} in {FLOOR_QUANTILE:.0%} of the draws."
+            f" “{pool.spelling[name]}”. Its texts explain {floor.explained:.0%} of the head’s"
+            f" variance, and {FLOOR_QUANTILE:.0%} of the sets of as many other texts at most"
+            f" {floor.floor:.0%}."
         ),
     )
 
