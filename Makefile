@@ -22,8 +22,7 @@ bench: .venv/atlas.stamp ## ratios measured side by side in one run
 	$(BIN)/head-atlas bench
 
 clean: ## the bundles and the site, not the environment
-	rm -rf data/atlas data/demo-gallery
-	find site -mindepth 1 ! -name README.md -delete
+	rm -rf data/atlas data/demo-gallery site
 
 .venv/atlas.stamp: pyproject.toml constraints.txt
 	test -d .venv || $(PYTHON) -m venv .venv

@@ -1,7 +1,11 @@
 """The checker finds what is broken, and at least what an HTML parser calls an error."""
 
+from pathlib import Path
+
 import html5lib
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from clipheads.errors import AtlasError
 from headatlas.check import check_site, read_page
@@ -117,6 +121,68 @@ def test_a_page_that_weighs_too_much_is_named(tmp_path):
     (problem,) = check_site(tmp_path, page_limit=2000)
     assert problem.page == "index.html"
     assert "weighs 3 kB" in problem.message
+
+
+@pytest.mark.parametrize("address", ["http://[", "//[x", "http://a]b/"])
+def test_an_address_that_is_none_is_a_problem(tmp_path, address):
+    (message,) = site(tmp_path, f'<p><a href="{address}">x</a></p>')
+    assert "which is no address" in message
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("a.css", b"a { color: \xff }", "is not UTF-8"),
+        ("a.json", b"\xff", "is not UTF-8"),
+        ("a.html", b"\xff", "is not UTF-8"),
+        ("a.json", b"[" * 100_000, "nested too deeply"),
+    ],
+)
+def test_a_damaged_file_is_a_problem(tmp_path, name, content, expected):
+    site(tmp_path)
+    (tmp_path / name).write_bytes(content)
+    (problem,) = check_site(tmp_path)
+    assert (problem.page, expected in problem.message) == (name, True)
+
+
+def test_a_file_that_cannot_be_read_is_a_problem(tmp_path, monkeypatch):
+    site(tmp_path, s_css="")
+    read = Path.read_bytes
+
+    def refuse(path):
+        if path.suffix == ".css":
+            raise PermissionError(13, "Permission denied")
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    (problem,) = check_site(tmp_path)
+    assert (problem.page, problem.message) == ("s.css", "cannot be read (Permission denied)")
+
+
+@pytest.mark.parametrize("address", ["https://[", "https://x.org/a&quot;b/", "https://x.org"])
+def test_any_canonical_address_is_read(tmp_path, address):
+    site(tmp_path)
+    home = tmp_path / "index.html"
+    link = f'<link rel="canonical" href="{address}"></head>'
+    home.write_text(home.read_text().replace("</head>", link, 1))
+    assert all("address" in problem.message for problem in check_site(tmp_path))
+
+
+def test_hidden_files_are_no_part_of_the_site(tmp_path):
+    site(tmp_path)
+    (tmp_path / ".head-atlas.json").write_text("{")
+    assert check_site(tmp_path) == []
+
+
+@given(content=st.binary(max_size=200), name=st.sampled_from(["index.html", "a.css", "a.json"]))
+@settings(max_examples=200, deadline=None)
+def test_whatever_a_file_holds_there_is_an_answer(tmp_path_factory, content, name):
+    folder = tmp_path_factory.mktemp("any")
+    site(folder)
+    (folder / name).write_bytes(content)
+    assert all(problem.page for problem in check_site(folder))
+    (folder / name).write_bytes(b'<a href="' + content + b'"> url("' + content + b'")')
+    assert all(problem.page for problem in check_site(folder))
 
 
 def test_a_folder_without_a_site_is_refused(tmp_path):

@@ -227,6 +227,17 @@ def test_deep_nesting_is_one_line(atlas, tmp_path):
     assert "images.json: Invalid JSON" in refusal(atlas, tmp_path / "site")
 
 
+@pytest.mark.parametrize(
+    "source", ["http://[", "https://", "http://x y", "javascript:alert(1)", "https://x/\n"]
+)
+def test_a_source_that_is_no_address_is_shown_and_not_linked(atlas, tmp_path, source):
+    edit(atlas / "gallery/manifest.json", ("images", 0, "source"), source)
+    written(atlas, tmp_path / "site")
+    page = (tmp_path / "site/demo-clip/images/scene-0000/index.html").read_text()
+    assert f'href="{source}' not in page
+    assert f"<dt>Source</dt><dd>{source.rstrip()}" in page
+
+
 def test_records_that_contradict_each_other_are_refused(atlas, tmp_path):
     path = atlas / "demo-clip/heads/L0.H1.json"
     label = json.loads(path.read_text())["label"]

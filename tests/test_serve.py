@@ -1,6 +1,7 @@
 """The server shows a site to this machine only."""
 
 import socket
+import struct
 import threading
 import urllib.error
 import urllib.request
@@ -75,6 +76,66 @@ def test_what_is_not_there_gets_the_sites_own_page(address, path):
     assert status == 404
     assert body == FILES["404.html"]
     assert "secret" not in body
+
+
+@pytest.mark.parametrize("path", ["/%00", "/x%00.html", "/%ED%A0%80", "/%FF", "/a" + "b" * 3000])
+def test_an_address_that_no_file_can_have_is_not_there(address, path, capfd):
+    status, _, body = get(address + path)
+    assert (status, body) == (404, FILES["404.html"])
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("path", ["/.head-atlas.json", "/.git/config", "/m/.x"])
+def test_hidden_files_are_not_served(folder, address, path):
+    (folder / path[1:]).parent.mkdir(exist_ok=True)
+    (folder / path[1:]).write_text("hidden")
+    assert get(address + path)[0] == 404
+
+
+def test_links_out_of_the_site_are_not_followed(folder, address):
+    (folder / "link.txt").symlink_to(folder.parent / "secret.txt")
+    (folder / "link").symlink_to(folder.parent)
+    (folder / "linked").mkdir()
+    (folder / "linked" / "index.html").symlink_to(folder.parent / "secret.txt")
+    (folder / "within.webp").symlink_to(folder / "x.webp")
+    for path in ("/link.txt", "/link/secret.txt", "/link/", "/linked/"):
+        status, _, body = get(address + path)
+        assert (status, "secret" in body) == (404, False)
+    assert get(address + "/within.webp")[0] == 200
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", ""])
+def test_a_host_that_is_not_this_machine_gets_nothing(address, host):
+    request = urllib.request.Request(f"{address}/", headers={"Host": host})
+    status, _, body = get(request)
+    assert status == 421
+    assert "Home" not in body
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost:8000", "LOCALHOST", "[::1]:80"])
+def test_this_machine_has_several_names(address, host):
+    request = urllib.request.Request(f"{address}/", headers={"Host": host})
+    assert get(request)[0] == 200
+
+
+def test_a_visitor_who_leaves_is_not_an_error(folder, address, capfd):
+    (folder / "large.bin").write_bytes(bytes(30_000_000))
+    host, port = address.removeprefix("http://").split(":")
+    for _ in range(3):
+        with socket.create_connection((host, int(port))) as visitor:
+            visitor.sendall(b"GET /large.bin HTTP/1.0\r\n\r\n")
+            visitor.recv(10)
+            visitor.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    assert get(address + "/")[0] == 200
+    assert capfd.readouterr().err == ""
+
+
+def test_a_silent_connection_is_closed(address, monkeypatch):
+    monkeypatch.setattr("headatlas.serve._Handler.timeout", 0.2)
+    host, port = address.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as visitor:
+        visitor.settimeout(10)
+        assert visitor.recv(10) == b""
 
 
 def test_only_this_machine_can_reach_it(folder):

@@ -125,7 +125,17 @@ def test_each_photograph_is_there_once(atlas, tmp_path):
     assert len(list(tmp_path.rglob("*.webp"))) == 12
 
 
-@pytest.mark.parametrize("base_url", ["example.org", "ftp://example.org/", "https://", "/atlas/"])
+@pytest.mark.parametrize(
+    "base_url",
+    [
+        *("example.org", "ftp://example.org/", "https://", "/atlas/", "", "http://[", "https:///x"),
+        *("https://example.org/#a", "https://example.org/?a=b", "https://me:key@example.org/"),
+        *("https://example.org/a b", "https://example.org/\n", 'https://example.org/"x"'),
+        *("https://example.org/../a/", "https://example.org/a/./b", "https://example.org/%2e%2e/a"),
+        *("https://example.org:0/", "https://example.org:99999/", "https://example.org/a//b"),
+        *("https://example.org/%", "https://пример.рф/", "https://-a/", "https://a/<b>"),
+    ],
+)
 def test_a_base_url_that_is_none_is_refused(atlas, tmp_path, base_url):
     with pytest.raises(AtlasError, match="not a base URL"):
         generate_site(atlas, tmp_path, base_url)

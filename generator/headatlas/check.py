@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from clipheads.errors import AtlasError
 
-from .pages import SEARCH
+from .pages import HOME, SEARCH
 
 NOT_FOUND = "404.html"
 PAGE_LIMIT = 250_000
@@ -75,7 +75,7 @@ LOADED = frozenset(
 )
 """Attributes that make the browser load something, besides `srcset` and `<link>`."""
 LOADING_RELATIONS = frozenset({"icon", "stylesheet", "modulepreload", "preload", "manifest"})
-CANONICAL = re.compile(rb'<link rel="canonical" href="(https?://[^"]*)">')
+CANONICAL = re.compile(r'<link rel="canonical" href="(https?://[^"]*)">')
 CSS_URL = re.compile(r"""url\(\s*["']?([^"')]+)|@import\s+["']([^"']+)""")
 
 
@@ -260,43 +260,65 @@ def check_site(folder: Path, page_limit: int = PAGE_LIMIT) -> list[Problem]:
     if not (folder / "index.html").is_file():
         raise AtlasError(f"{folder}: no site here; run `head-atlas site` first")
     # Names as they are written on disk: a file system may not tell Cat from cat, servers do.
-    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    base = _base_path(folder / "index.html")
+    found = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    files = {path.as_posix() for path in found if not path.parts[0].startswith(".")}
     problems: list[Problem] = []
+
+    def read(path: str) -> str | None:
+        try:
+            return (folder / path).read_bytes().decode("utf-8")
+        except UnicodeDecodeError:
+            problems.append(Problem(path, "is not UTF-8"))
+        except OSError as error:
+            problems.append(Problem(path, f"cannot be read ({error.strerror})"))
+        return None
+
+    base = "/"
     ids: dict[str, set[str]] = {}
     references: list[tuple[str, str, bool]] = []
     for page in sorted(path for path in files if path.endswith(".html")):
-        content = (folder / page).read_bytes()
-        if len(content) > page_limit:
-            problems.append(
-                Problem(page, f"weighs {len(content) // 1000} kB, more than {page_limit // 1000}")
-            )
-        try:
-            text = content.decode("utf-8")
-        except UnicodeDecodeError:
-            problems.append(Problem(page, "is not UTF-8"))
+        text = read(page)
+        if text is None:
             continue
+        if (size := len(text.encode())) > page_limit:
+            problems.append(
+                Problem(page, f"weighs {size // 1000} kB, more than {page_limit // 1000}")
+            )
+        if page == HOME.path:
+            base = _base_path(text)
         facts = read_page(text)
         ids[page] = facts.ids
         problems += [Problem(page, message) for message in facts.problems]
         references += [(page, link, False) for link in facts.links]
         references += [(page, load, True) for load in facts.loads]
     for sheet in sorted(path for path in files if path.endswith(".css")):
-        text = (folder / sheet).read_text("utf-8")
-        references += [(sheet, first or second, True) for first, second in CSS_URL.findall(text)]
+        text = read(sheet)
+        found_in = CSS_URL.findall(text or "")
+        references += [(sheet, first or second, True) for first, second in found_in]
     problems += _check_references(references, files, ids, base)
     for path in sorted(path for path in files if path.endswith(".json")):
+        text = read(path)
         try:
-            json.loads((folder / path).read_bytes())
+            json.loads("null" if text is None else text)
         except ValueError as error:
             problems.append(Problem(path, f"is not JSON: {error}"))
+        except RecursionError:
+            problems.append(Problem(path, "is not JSON that can be read: nested too deeply"))
     return sorted(set(problems))
 
 
-def _base_path(home: Path) -> str:
+def _base_path(home: str) -> str:
     """The path of the address that the site was generated for, as its home page says."""
-    found = CANONICAL.search(home.read_bytes())
-    return unquote(urlsplit(found[1].decode()).path) if found else "/"
+    found = CANONICAL.search(home)
+    parts = _split(html.unescape(found[1])) if found else None
+    return (unquote(parts.path) if parts else "") or "/"
+
+
+def _split(reference: str) -> SplitResult | None:
+    try:
+        return urlsplit(reference)
+    except ValueError:
+        return None
 
 
 def _check_references(
@@ -309,7 +331,10 @@ def _check_references(
     for page, reference, loads in references:
         if reference.startswith("data:"):
             continue
-        parts = urlsplit(reference)
+        parts = _split(reference)
+        if parts is None:
+            yield Problem(page, f"links to {reference}, which is no address")
+            continue
         if page == NOT_FOUND and parts.path.startswith("../"):
             continue  # It is shown at any depth, and these lead up from there.
         if parts.scheme or parts.netloc:

@@ -12,6 +12,7 @@ from clipheads.bundle import LABELLED_BY
 from clipheads.errors import AtlasError
 from clipheads.scores import MATCHES_NEEDED
 
+from .base_url import is_web_address
 from .heatmap_png import heatmap_uri, peak, place
 from .links import Link, address, relative
 from .pages import (
@@ -148,6 +149,7 @@ def environment() -> Environment:
         "peak": peak,
         "place": place,
     }
+    made.tests["web_address"] = is_web_address
     made.globals |= {
         "policy": POLICY,
         "matches_needed": MATCHES_NEEDED,

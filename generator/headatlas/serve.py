@@ -1,16 +1,23 @@
 """Shows a site in the browser of this machine: a static server that only this machine can reach."""
 
 import errno
+import io
+import os
+import re
 import socket
+import sys
 from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import BinaryIO
 
+from clipheads.containment import inside
 from clipheads.errors import AtlasError
 
 LOOPBACK = "127.0.0.1"
+_LOCAL_HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?", re.IGNORECASE)
 
 TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -29,6 +36,32 @@ TYPES = {
 
 class _Handler(SimpleHTTPRequestHandler):
     extensions_map = {**SimpleHTTPRequestHandler.extensions_map, **TYPES}  # noqa: RUF012
+    timeout = 30  # seconds after which a silent connection gives its thread back
+
+    def send_head(self) -> io.BytesIO | BinaryIO | None:
+        """Answer only those who ask for this machine by name, and only with the site's files."""
+        host = self.headers.get("Host")
+        if host is not None and not _LOCAL_HOST.fullmatch(host):
+            # A page from elsewhere whose host's name was made to lead here must not read the site.
+            self.send_error(HTTPStatus.MISDIRECTED_REQUEST)
+            return None
+        if not self._is_published(self.translate_path(self.path)):
+            self.send_error(HTTPStatus.NOT_FOUND)
+            return None
+        return super().send_head()
+
+    def _is_published(self, path: str) -> bool:
+        """Whether `path` and a page in it lie in the site, not hidden, and no link leads out."""
+        folder = Path(self.directory)
+        try:
+            name = os.path.relpath(path, folder)
+            if any(part.startswith(".") and part != "." for part in Path(name).parts):
+                return False
+            for page in ("", "index.html", "index.htm"):
+                inside(folder, f"{name}/{page}")
+        except (AtlasError, ValueError):  # ValueError: no file can have that name
+            return False
+        return True
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Say nothing: the terminal keeps the address in sight."""
@@ -83,6 +116,11 @@ class _Server(ThreadingHTTPServer):
     # Windows would let two servers share a port, and the second would never be heard.
     allow_reuse_address = hasattr(socket, "AF_UNIX")
     daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of visitors who leave before they have all."""
+        if not isinstance(sys.exc_info()[1], ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
 def serve(folder: Path, port: int = 8000, ready: Callable[[str], None] = print) -> None:

@@ -3,7 +3,6 @@
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 from xml.sax.saxutils import escape
 
 from clipheads.audit import read_published
@@ -11,6 +10,7 @@ from clipheads.errors import AtlasError
 from clipheads.progress import Progress, Silent
 
 from .atlas_reader import Atlas, read_atlas
+from .base_url import parse_base_url
 from .ground_truth import ground_truth_page, ground_truth_plots
 from .head_json import as_json, head_file, published_head_file
 from .links import address
@@ -60,12 +60,7 @@ def generate_site(
     """
     progress = progress or Silent()
     if base_url is not None:
-        parts = urlsplit(base_url)
-        if parts.scheme not in ("http", "https") or not parts.netloc or parts.query:
-            raise AtlasError(
-                f"{base_url}: not a base URL; give one such as https://example.org/atlas/"
-            )
-        base_url = base_url.rstrip("/") + "/"
+        base_url = parse_base_url(base_url)
     _refuse_overlap(atlas, out)
     read = read_atlas(atlas, progress)
     models = model_views(read)
