@@ -1,11 +1,19 @@
 """Labels against the truth: what is right, what is too narrow, what chance would give."""
 
 import itertools
+import json
+import re
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from misbehaving_server import KEY, Asked, MisbehavingServer, completion
 
+from clipheads.data_files import data_file
 from clipheads.demo_world.label_truth import is_right, label_by_count, label_truth
-from clipheads.descriptions import Description
+from clipheads.descriptions import Description, read_descriptions
+from clipheads.incontext import label_heads_in_context
 from clipheads.truth.shared_attribute import shared_attribute
 
 PARENTS = {"bird": "animal", "animal": "object", "colour": "background", "pattern": "background"}
@@ -94,3 +102,32 @@ def test_images_that_share_a_rare_value_are_named_by_it() -> None:
     assert shared_attribute(range(8), attributes) == "colour"
     # Eight of the ten sepia pictures.
     assert shared_attribute(range(92, 100), attributes) == "style"
+
+
+def test_a_language_model_that_only_counts_labels_as_the_reader_who_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rule of in-context labelling, through the real client; the server reads the pool."""
+    pool = read_descriptions(data_file("demo", "descriptions.csv"))
+    property_of_text = {one.text: one.property for one in pool}
+    rng = np.random.default_rng(0)
+    heads = {
+        f"L0.H{head}": [pool[row] for row in rng.permutation(len(pool))[:10]] for head in range(6)
+    }
+
+    def count(handler: Any, asked: Asked) -> None:
+        texts = re.findall(r"^\d+\. (.*)$", asked.question, re.MULTILINE)
+        found = label_by_count([Description(text, property_of_text[text]) for text in texts])
+        handler.send(200, completion(json.dumps({"reason": "Counted.", "label": found})))
+
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with MisbehavingServer(always=count) as server:
+        labels = label_heads_in_context(
+            {head: [one.text for one in texts] for head, texts in heads.items()},
+            cache=tmp_path / "answers",
+            base_url=server.url,
+        )
+
+    expected = {head: label_by_count(texts) for head, texts in heads.items()}
+    assert {head: label.text for head, label in labels.items()} == expected
+    assert len(set(expected.values())) > 1
