@@ -1,5 +1,6 @@
 """The ground truth page says what the record says, and is there only where a record is."""
 
+import json
 from pathlib import Path
 
 import html5lib
@@ -7,11 +8,17 @@ import pytest
 from synthetic_bundle import edit_json, write_bundle
 from synthetic_truth import write_truth
 
-from clipheads.bundle import GroundTruthRecord, LabellerComparison
+from clipheads.bundle import (
+    GroundTruthRecord,
+    LabellerComparison,
+    LabelTruth,
+    ModelLabelTruth,
+)
 from clipheads.data_files import data_file
 from clipheads.progress import Silent
 from clipheads.record_files import read_record
 from headatlas.atlas_reader import read_atlas
+from headatlas.causal_bars import GROUP_NAMES
 from headatlas.check import check_site
 from headatlas.ground_truth import ground_truth_page
 from headatlas.pages import model_views
@@ -69,7 +76,9 @@ def test_every_head_has_its_effects_its_property_and_whether_its_label_is_right(
             f"{effects[name].total:.2f}" for name in ("object", "background", "style", "layout")
         ]
         first, second = head.groups[:2]
-        assert row[6].startswith(head.property or f"mixed: {first.name} and {second.name}")
+        assert row[6].startswith(
+            head.property or f"mixed: {GROUP_NAMES[first.name]} and {GROUP_NAMES[second.name]}"
+        )
         for one in head.attributes:
             assert f"{one.name} {one.total:.2f}" in row[6]
         assert ("✓" in row[7]) == (head.right is True)
@@ -101,16 +110,69 @@ def test_the_page_of_a_head_says_what_moves_it_and_whether_its_label_is_right(
             assert f"{hits} of these" in text
 
 
-def test_other_models_are_compared_as_they_were_measured(site: Path) -> None:
-    comparison = read_record(data_file("demo", "labellers.json"), LabellerComparison)
-    shown = [row for table in tables(site, "") for row in table]
+def comparison(*, of_others: bool) -> str:
+    """A record of labellers on the model by which the default was chosen, and on another."""
+    labels = LabelTruth(
+        method="explained", heads=17, labelled=16, right=15, right_variance=0.9, too_narrow=1,
+        chance=4.2, same_label=0.8,
+    )  # fmt: skip
+    models = [
+        ModelLabelTruth(model="the demo CLIP", recipe="Its card.", chosen_on=True, labels=[labels]),
+        ModelLabelTruth(model="another CLIP", recipe="Seed 7.", chosen_on=False, labels=[labels]),
+    ]
+    return LabellerComparison(models=models[: 1 + of_others]).model_dump_json()
 
-    assert comparison.models
-    for model in comparison.models:
-        for row in model.labels:
-            assert any(
-                cells[1] == f"{row.right} of {row.heads}" for cells in shown if len(cells) > 1
-            )
+
+@pytest.mark.parametrize("of_others", [True, False])
+def test_only_models_that_played_no_part_in_the_choice_are_called_so(
+    atlas: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, of_others: bool
+) -> None:
+    (tmp_path / "labellers.json").write_text(comparison(of_others=of_others))
+    monkeypatch.setattr(
+        "headatlas.ground_truth.data_file", lambda *_names: tmp_path / "labellers.json"
+    )
+    generate_site(atlas, tmp_path / "site")
+    text = (tmp_path / "site" / "ground-truth" / "index.html").read_text()
+
+    assert "were chosen on the demo CLIP" in text
+    assert ("played no part in that choice" in text) == of_others
+    assert ("another CLIP" in text) == of_others
+    assert ("15 of 17" in text) == of_others
+
+
+def test_the_recorded_comparison_names_the_model_by_which_the_default_was_chosen() -> None:
+    recorded = read_record(data_file("demo", "labellers.json"), LabellerComparison)
+
+    assert [one.model for one in recorded.models if one.chosen_on] == ["the demo CLIP"]
+    for model in recorded.models:
+        assert "explained" in [row.method for row in model.labels]
+
+
+def test_wider_labels_and_mixed_heads_are_counted_apart(tmp_path: Path) -> None:
+    atlas = write_bundle(tmp_path / "atlas", images=4)
+    scored = write_truth(atlas / "demo-clip").scored_layers
+    file = atlas / "demo-clip" / "ground-truth.json"
+    truth = json.loads(file.read_text())
+    heads = [one for one in truth["heads"] if int(one["id"][1]) in scored]
+    first, second, *_ = (one for one in heads if one["property"] and one["label"])
+    for head in heads:
+        head["right"] = None
+    first |= {"property": first["label"].upper(), "right": True}
+    second |= {"property": "a part of it", "right": True}
+    file.write_text(json.dumps(truth))
+    generate_site(atlas, tmp_path / "site")
+
+    def text_of(page: str) -> str:
+        return " ".join((tmp_path / "site" / page / "index.html").read_text().split())
+
+    mixed = [one for one in heads if one["property"] is None]
+    labelled = sum(one["label"] is not None for one in mixed)
+    found = text_of("ground-truth")
+    assert "variance: 1 by the property itself, the others by a wider one" in found
+    assert f"The other {len(mixed)} heads of these layers are mixed and not judged" in found
+    assert f"; {labelled or 'none'} of them ha" in found
+    assert "though wider than that" not in text_of(f"demo-clip/{first['id']}")
+    assert "though wider than that" in text_of(f"demo-clip/{second['id']}")
 
 
 def test_without_a_record_there_is_no_page_and_no_link_to_it(tmp_path: Path) -> None:

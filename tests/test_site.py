@@ -7,9 +7,11 @@ import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
+import html5lib
 import pytest
 from PIL import Image
 from synthetic_bundle import edit_json, write_bundle
+from synthetic_truth import write_truth
 
 from clipheads.bundle import HeadRecord
 from clipheads.errors import AtlasError, BundleError
@@ -62,6 +64,25 @@ def test_without_an_address_there_is_no_sitemap(atlas, tmp_path):
     generate_site(atlas, tmp_path, "https://example.org")
     generate_site(atlas, tmp_path)
     assert not (tmp_path / "sitemap.xml").exists()
+
+
+def test_links_within_a_page_say_what_the_headings_say(tmp_path):
+    atlas = write_bundle(tmp_path / "atlas", images=6)
+    write_truth(atlas / "demo-clip")
+    generate_site(atlas, tmp_path / "site")
+    for path in (tmp_path / "site").rglob("index.html"):
+        page = html5lib.parse(path.read_text(), namespaceHTMLElements=False)
+        headings = {
+            section.get("id"): " ".join("".join(section.find("h2").itertext()).split())
+            for section in page.iter("section")
+            if section.find("h2") is not None
+        }
+        for nav in page.iter("nav"):
+            if nav.get("class") == "jump":
+                for link in nav.iter("a"):
+                    if link.get("href").startswith("#"):
+                        said = " ".join("".join(link.itertext()).split())
+                        assert said == headings[link.get("href")[1:]], path
 
 
 def test_same_atlas_same_bytes(atlas, tmp_path):

@@ -719,11 +719,12 @@ class ModelLabelTruth(Record):
 
     model: str
     recipe: str = Field(description="How the model was made")
+    chosen_on: bool = Field(description="Whether the default labeller was chosen by this model")
     labels: list[LabelTruth]
 
 
 class LabellerComparison(Record):
-    """`data/demo/labellers.json`: what the default labeller was chosen by."""
+    """`data/demo/labellers.json`: the methods on the model of the choice, and on others."""
 
     format: Format = 1
     models: list[ModelLabelTruth]

@@ -1,8 +1,9 @@
-"""Causal effects as bars, on the page of the ground truth and on the pages of heads."""
+"""Causal effects and true properties, as the ground truth's page and those of heads show them."""
 
 from dataclasses import dataclass
 
 from clipheads.bundle import CausalEffect, HeadTruth
+from clipheads.descriptions import fold_label
 
 GROUP_NAMES = {
     "object": "objects",
@@ -32,6 +33,13 @@ def causal_bars(truth: HeadTruth) -> tuple[EffectBar, ...]:
     """
     effects = {one.name: one for one in truth.groups}
     return tuple(_bar(effects[name]) for name in GROUP_NAMES)
+
+
+def is_exact(truth: HeadTruth) -> bool:
+    """Whether a head's label is its true property itself, and not a wider one."""
+    return None not in (truth.label, truth.property) and fold_label(truth.label or "") == (
+        fold_label(truth.property or "")
+    )
 
 
 def _bar(effect: CausalEffect) -> EffectBar:

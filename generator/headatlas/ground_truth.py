@@ -1,6 +1,6 @@
-"""The page that sets heads, labels, neighbours and heat maps beside what is known to be true.
+"""The page that checks heads, labels, neighbours and heat maps against what is known of the scenes.
 
-Only models of the demo world have such a record: of natural photographs nobody knows the truth.
+Only models of the demo world have such a record: the content of photographs is not known.
 """
 
 from collections.abc import Sequence
@@ -17,13 +17,13 @@ from clipheads.bundle import (
 from clipheads.data_files import data_file
 from clipheads.record_files import read_record
 
-from .causal_bars import GROUP_NAMES, EffectBar, causal_bars
+from .causal_bars import GROUP_NAMES, EffectBar, causal_bars, is_exact
 from .links import Link
 from .pages import GROUND_TRUTH, HOME, Crumb, HeadView, ModelView, Page
 from .plots import ablation_plot, descriptions_plot
 
 METHODS = {
-    "published": ("labels on the pages", "as the labeller of this atlas gave them"),
+    "published": ("labels on the pages", "by the labeller of this atlas"),
     "explained": (
         "what descriptions explain",
         "the most specific property that carries half of what the TEXTSPAN descriptions explain",
@@ -34,12 +34,8 @@ METHODS = {
     ),
     "count": (
         "a reader who counts",
-        "the commonest property among the ten texts, of at least three: the rule of in-context"
+        "the commonest property of the ten texts, if at least three have it: the rule of in-context"
         " labelling, without a language model’s knowledge",
-    ),
-    "neighbours": (
-        "nearest images",
-        "the property whose answers by the whole model the head’s nearest images share most",
     ),
     "top images": (
         "top images",
@@ -103,6 +99,12 @@ class TruthView:
     heads: tuple[HeadRow, ...]
     """By what moves them, and within it the largest share of the variance first."""
     labels: tuple[LabelRow, ...]
+    exact: int
+    """Of the right labels on the pages, those that name the true property and no wider one."""
+    mixed: int
+    """Heads of the scored layers without a true property."""
+    mixed_labelled: int
+    """Of these, with a label."""
     maps: tuple[tuple[str, tuple[MapTruth, ...]], ...]
     faithfulness: tuple[FaithfulnessRow, ...]
     descriptions_plot: Link
@@ -117,6 +119,9 @@ class GroundTruthContent:
     steps: tuple[int, ...]
     groups: tuple[tuple[str, str], ...]
     compared: tuple[ComparedModel, ...]
+    """Models that played no part in the choice of the default labeller."""
+    chosen_on: tuple[str, ...]
+    """Those by which it was chosen."""
 
 
 def ground_truth_page(models: Sequence[ModelView]) -> Page | None:
@@ -132,10 +137,23 @@ def ground_truth_page(models: Sequence[ModelView]) -> Page | None:
             "What moves each head of the demo model, measured by changing one thing of a scene at a"
             " time, and how many labels are right."
         ),
-        content=GroundTruthContent(
-            known, SHOWN_STEPS, tuple(GROUP_NAMES.items()), _compared_models()
-        ),
+        content=_content(known),
         trail=(Crumb("Atlas", HOME),),
+    )
+
+
+def _content(models: tuple[TruthView, ...]) -> GroundTruthContent:
+    comparison = read_record(data_file("demo", "labellers.json"), LabellerComparison)
+    return GroundTruthContent(
+        models=models,
+        steps=SHOWN_STEPS,
+        groups=tuple(GROUP_NAMES.items()),
+        compared=tuple(
+            ComparedModel(one.model, one.recipe, tuple(map(_label_row, one.labels)))
+            for one in comparison.models
+            if not one.chosen_on
+        ),
+        chosen_on=tuple(one.model for one in comparison.models if one.chosen_on),
     )
 
 
@@ -158,6 +176,8 @@ def _view(model: ModelView, record: GroundTruthRecord) -> TruthView:
     truths = {head.id: head for head in record.heads}
     order = list(GROUP_NAMES)
     rows = [_row(head, truths[head.summary.id]) for head in model.heads]
+    scored = [row.truth for row in rows if row.view.summary.layer in record.scored_layers]
+    mixed = [truth for truth in scored if truth.property is None]
     return TruthView(
         model=model,
         record=record,
@@ -173,6 +193,9 @@ def _view(model: ModelView, record: GroundTruthRecord) -> TruthView:
             )
         ),
         labels=tuple(map(_label_row, record.labels)),
+        exact=sum(bool(truth.right) and is_exact(truth) for truth in scored),
+        mixed=len(mixed),
+        mixed_labelled=sum(truth.label is not None for truth in mixed),
         maps=tuple(
             (name, tuple(one for one in record.maps if one.kind == kind))
             for kind, name in MAPS.items()
@@ -189,14 +212,6 @@ def _row(view: HeadView, truth: HeadTruth) -> HeadRow:
 
 def _label_row(truth: LabelTruth) -> LabelRow:
     return LabelRow(*METHODS[truth.method], truth)
-
-
-def _compared_models() -> tuple[ComparedModel, ...]:
-    comparison = read_record(data_file("demo", "labellers.json"), LabellerComparison)
-    return tuple(
-        ComparedModel(one.model, one.recipe, tuple(map(_label_row, one.labels)))
-        for one in comparison.models
-    )
 
 
 def _faithfulness(record: GroundTruthRecord) -> tuple[FaithfulnessRow, ...]:

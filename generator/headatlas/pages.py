@@ -33,7 +33,7 @@ from clipheads.descriptions import fold_label
 from clipheads.errors import AtlasError
 
 from .atlas_reader import Atlas, ModelBundle
-from .causal_bars import EffectBar, causal_bars
+from .causal_bars import GROUP_NAMES, EffectBar, causal_bars, is_exact
 from .citations import Citation, cite_model_page, cite_page
 from .heatmap_png import peak
 from .links import Link, address, links_in
@@ -281,8 +281,10 @@ class HeadTruthView:
 
     truth: HeadTruth
     bars: tuple[EffectBar, ...]
-    lead: float
-    """See `GroundTruthRecord.lead`."""
+    leading: tuple[str, str]
+    """The two groups that move it most, as pages call them."""
+    exact: bool
+    """Whether the label is the true property itself."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -721,7 +723,8 @@ def _head_truth(model: ModelView, identity: str) -> HeadTruthView | None:
     if model.bundle.truth is None:
         return None
     truth = next(head for head in model.bundle.truth.heads if head.id == identity)
-    return HeadTruthView(truth, causal_bars(truth), model.bundle.truth.lead)
+    first, second, *_ = (GROUP_NAMES[one.name] for one in truth.groups)
+    return HeadTruthView(truth, causal_bars(truth), (first, second), is_exact(truth))
 
 
 def _hits(view: HeadTruthView | None, record: HeadRecord) -> Sequence[int | None]:
