@@ -124,3 +124,12 @@ def test_contrasts_set_two_different_texts_against_each_other() -> None:
     assert len(contrasts) == 8
     assert [pair for pair in contrasts if folded(pair[0]) == folded(pair[1])] == []
     assert len({frozenset(map(folded, pair)) for pair in contrasts}) == len(contrasts)
+
+
+def test_the_readme_names_every_file_that_people_edit_and_its_columns() -> None:
+    text = (POOL.parent / "README.md").read_text(encoding="utf-8")
+    for file in (*POOL.parent.glob("*.csv"), *POOL.parents[1].glob("*.csv")):
+        with file.open(encoding="utf-8", newline="") as lines:
+            columns = next(csv.reader(lines))
+        assert f"{file.name}`" in text
+        assert all(f"`{column}`" in text for column in columns), file.name

@@ -250,8 +250,8 @@ class Labeller(Record):
 
 
 LABELLED_BY = {
-    "explained": "by what its descriptions explain",
-    "majority": "by a majority of its descriptions’ properties",
+    "explained": "by what descriptions explain",
+    "majority": "by a majority of descriptions’ properties",
     "openai": "by a language model",
     "imported": "by hand or elsewhere, read from a file",
 }
@@ -268,7 +268,7 @@ class Score(Record):
 
 
 class Scores(Record):
-    """Entanglement and association (section 5 of the design, section 4 of the paper)."""
+    """Entanglement and association (section 4 of the paper)."""
 
     layers: list[int]
     heads: int

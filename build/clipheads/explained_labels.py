@@ -167,13 +167,13 @@ def explained_labeller() -> Labeller:
     return Labeller(
         kind="explained",
         method=(
-            "Each description weighs the share of the head’s variance that it explains, for its"
-            " property and all wider ones. The label is the most specific property that carries"
-            f" at least {CARRIES:.0%} of what the descriptions explain, and {LEADS:g} times as much"
-            " as any that is neither above nor below it, and whose texts explain"
-            f" the head at least {CLEARLY:g} times as well as {FLOOR_QUANTILE:.0%} of the sets of"
-            f" as many other texts do ({NARROWER:g} times for a property that is part of a wider"
-            " one, where the other texts are those of the wider one)."
+            "A description counts for its property, and for every wider one, by the share of the"
+            " head’s variance that it explains. The label is the most specific property that has"
+            f" at least {CARRIES:.0%} of what the descriptions explain, at least {LEADS:g} times as"
+            " much as any property that is neither wider nor narrower, and texts that explain the"
+            f" head at least {CLEARLY:g} times as well as {FLOOR_QUANTILE:.0%} of equally large"
+            f" sets of other texts ({NARROWER:g} times, for a property that is part of a wider one;"
+            " the other texts are then those of the wider one)."
         ),
     )
 
@@ -217,11 +217,15 @@ def _label(name: str, weights: Mapping[str, float], floor: NoiseFloor, pool: Poo
         noise=floor,
         reason=(
             f"{weights[name]:.0%} of what the descriptions explain speaks of"
-            f" “{pool.spelling[name]}”. Its texts explain {floor.explained:.0%} of the head’s"
-            f" variance, and {FLOOR_QUANTILE:.0%} of the sets of as many other texts at most"
-            f" {floor.floor:.0%}."
+            f" “{pool.spelling[name]}”. {_picked(floor)} explain {floor.explained:.0%} of the"
+            f" head’s variance; picked from as many other texts, {floor.floor:.0%} or less in"
+            f" {FLOOR_QUANTILE:.0%} of the draws."
         ),
     )
+
+
+def _picked(floor: NoiseFloor) -> str:
+    return f"Texts picked from {floor.texts} of its own"
 
 
 def _runner_up(
@@ -247,9 +251,9 @@ def _unlabelled(
     roots = {name: weight for name, weight in weights.items() if name not in pool.parents}
     ordered = sorted(roots, key=lambda name: -roots[name])
     tried = [
-        f"“{pool.spelling[name]}” carries {weights[name]:.0%}, but its texts explain"
-        f" {floor.explained:.0%} of the head’s variance where as many others reach"
-        f" {floor.floor:.0%}"
+        f"“{pool.spelling[name]}” carries {weights[name]:.0%}, but {_picked(floor).lower()} explain"
+        f" {floor.explained:.0%} of the head’s variance, where texts picked from as many others"
+        f" reach {floor.floor:.0%}"
         for name, floor in floors.items()
     ]
     shares = ", ".join(f"“{pool.spelling[name]}” {roots[name]:.0%}" for name in ordered[:2])

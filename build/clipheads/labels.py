@@ -1,8 +1,8 @@
 """What a labeller gives, and the labeller that counts: the majority of a head's descriptions.
 
 Every labeller gives the same thing, `NamedHeads`: this one, `explained_labels` (the default),
-`incontext` and `imported_labels`. The majority is the paper's own reading, by rank and without a
-language model; it takes no account of how much of the head a description explains.
+`incontext` and `imported_labels`. The majority stands in for the language model that reads the
+descriptions in the paper; it takes no account of how much of the head a description explains.
 """
 
 from collections.abc import Callable, Mapping, Sequence

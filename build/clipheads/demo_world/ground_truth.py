@@ -1,9 +1,9 @@
 """What is true of a demo CLIP: its heads, labels, neighbours and heat maps against known scenes.
 
-What moves a head is measured by intervention on scenes that were used for nothing else. The labels
+What moves a head is measured by intervention on scenes by which nothing was chosen. The labels
 judged by it are those of the bundle, which come from its gallery. What has to be chosen beforehand,
-the order of the heads by importance and the heads that draw the best maps, is chosen on reference
-scenes, of which no number is reported.
+the order of the heads by importance and the heads that draw the best maps, is chosen on other
+scenes. Only the stability of labels and descriptions is about these.
 """
 
 import hashlib
