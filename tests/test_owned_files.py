@@ -1,6 +1,7 @@
 """A folder holds what was there or what is new, never a mixture, and foreign files stay."""
 
 import json
+import shutil
 from contextlib import suppress
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from dying import Changes, Killed, count_changes, watched
 from clipheads.errors import AtlasError
 from clipheads.owned_files import (
     LIST,
+    PROGRAM,
+    SCRATCH,
+    FileList,
     Made,
     adopt,
     damaged,
@@ -18,9 +22,11 @@ from clipheads.owned_files import (
     publish,
     read_list,
     remove_files,
+    remove_scratch,
     scratch_folder,
     settle,
 )
+from clipheads.stages import resume_shards
 
 
 def write(folder: Path, files: dict[str, str], maker: str = "records", key: str = "k") -> None:
@@ -100,6 +106,41 @@ def test_a_list_that_names_something_outside_is_refused(tmp_path: Path, path: st
     with pytest.raises(AtlasError, match="damaged, or not made by head-atlas"):
         write(atlas, OLD)
     assert files(tmp_path) == {"victim": "mine"}
+
+
+def test_a_link_in_place_of_the_hidden_folder_removes_nothing_elsewhere(tmp_path: Path) -> None:
+    folder, elsewhere = tmp_path / "folder", tmp_path / "elsewhere"
+    folder.mkdir()
+    (elsewhere / "records").mkdir(parents=True)
+    (elsewhere / "records" / "mine").write_text("mine")
+    (folder / SCRATCH).symlink_to(elsewhere)
+    with pytest.raises(AtlasError, match="not a folder of its own"):
+        write(folder, OLD)
+    with pytest.raises(AtlasError, match="not a folder of its own"):
+        remove_scratch(folder)
+    with pytest.raises(AtlasError, match="not a folder of its own"):
+        list(resume_shards(folder, "records", "k" * 64, 1, lambda _index, path: path.touch()))
+    assert (elsewhere / "records" / "mine").read_text() == "mine"
+
+
+@pytest.mark.parametrize("link", ["waiting", "waiting/heads", "heads"])
+def test_a_list_of_somebody_else_moves_nothing_through_a_link(tmp_path: Path, link: str) -> None:
+    folder, elsewhere = tmp_path / "folder", tmp_path / "elsewhere"
+    for at in (folder / "heads", folder / "waiting" / "heads", elsewhere / "heads"):
+        at.mkdir(parents=True)
+    for file in (folder / "waiting" / "heads" / "a", elsewhere / "heads" / "a", elsewhere / "a"):
+        file.write_text("mine" if file.is_relative_to(elsewhere) else "new")
+    shutil.rmtree(folder / link)
+    (folder / link).symlink_to(elsewhere)
+    listed = FileList(
+        program=PROGRAM,
+        pending={"records": Made(key=None, files={"heads/a": ""})},
+        scratch="waiting",
+    )
+    (folder / LIST).write_text(listed.model_dump_json())
+    with pytest.raises(AtlasError, match="not a folder of its own"):
+        settle(folder)
+    assert {path.read_text() for path in (elsewhere / "a", elsewhere / "heads" / "a")} == {"mine"}
 
 
 def test_a_file_that_has_the_name_of_the_list_is_not_overwritten(tmp_path: Path) -> None:

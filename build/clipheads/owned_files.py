@@ -93,10 +93,20 @@ def read_list(folder: Path, name: str = LIST) -> FileList:
         ) from error
 
 
+def hidden_folder(folder: Path) -> Path:
+    """Return where the unfinished work of a folder is; it need not be there.
+
+    Raises:
+        AtlasError: if that is a link, through which files elsewhere would be removed.
+    """
+    _refuse_link(folder, SCRATCH)
+    return folder / SCRATCH
+
+
 @contextmanager
 def scratch_folder(folder: Path, name: str, listed_in: str = LIST) -> Iterator[Path]:
     """Give an empty hidden folder to write in, which is removed at the end."""
-    scratch = folder / SCRATCH / name
+    scratch = hidden_folder(folder) / name
     remove(scratch)
     scratch.mkdir(parents=True)
     try:
@@ -156,16 +166,22 @@ def publish(
 
 def remove_scratch(folder: Path) -> None:
     """Remove what interrupted runs have left unfinished; nothing may be pending."""
-    remove(folder / SCRATCH)
+    remove(hidden_folder(folder))
 
 
 def settle(folder: Path, listed_in: str = LIST) -> None:
-    """Finish what an interrupted run had published but not moved, if anything."""
+    """Finish what an interrupted run had published but not moved, if anything.
+
+    Raises:
+        AtlasError: if a file would be moved from or to a folder elsewhere.
+    """
     listed = read_list(folder, listed_in)
     if not listed.pending:
         return
     scratch = folder / (listed.scratch or SCRATCH)
     wanted = {path: sha for made in listed.pending.values() for path, sha in made.files.items()}
+    ways = [*wanted, *(f"{scratch.relative_to(folder).as_posix()}/{path}" for path in wanted)]
+    refuse_foreign(folder, ways, ways)
     waiting = [path for path in wanted if (scratch / path).is_file()]
     lost = [path for path in wanted if path not in waiting and not (folder / path).is_file()]
     made = listed.made | listed.pending
@@ -207,7 +223,6 @@ def refuse_foreign(folder: Path, paths: Iterable[str], owned: Iterable[str]) -> 
         AtlasError: if something is there that is not among `owned`, or a path leads elsewhere.
     """
     own = set(owned)
-    root = folder.resolve()
     checked: set[Path] = set()
     for path in paths:
         target = folder / path
@@ -217,14 +232,19 @@ def refuse_foreign(folder: Path, paths: Iterable[str], owned: Iterable[str]) -> 
                 "or choose another folder"
             )
         for parent in target.relative_to(folder).parents:
-            place = folder / parent
-            if place in checked:
-                continue
-            checked.add(place)
-            if os.path.lexists(place) and not (place.is_dir() and place.resolve() == root / parent):
-                raise AtlasError(
-                    f"{place}: not a folder of its own; move it away, or choose another folder"
-                )
+            if parent not in checked:
+                checked.add(parent)
+                _refuse_link(folder, parent)
+
+
+def _refuse_link(folder: Path, name: str | Path) -> None:
+    place = folder / name
+    if os.path.lexists(place) and not (
+        place.is_dir() and place.resolve() == folder.resolve() / name
+    ):
+        raise AtlasError(
+            f"{place}: not a folder of its own; move it away, or choose another folder"
+        )
 
 
 def remove_files(folder: Path, paths: Iterable[str], *, prune: bool = True) -> None:

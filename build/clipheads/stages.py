@@ -15,8 +15,8 @@ from typing import Literal
 from clipheads.atomic_files import remove, replacing, sha256_file
 from clipheads.errors import AtlasError
 from clipheads.owned_files import (
-    SCRATCH,
     damaged,
+    hidden_folder,
     made_in,
     publish,
     read_list,
@@ -102,7 +102,7 @@ def resume_shards(
     they are damaged; those of another key are removed. Call `remove_shards` when they have been
     merged.
     """
-    home = folder / SCRATCH / f"{name} {key[:16]}"
+    home = hidden_folder(folder) / f"{name} {key[:16]}"
     for other in _shard_folders(folder, name):
         if other != home:
             remove(other)
@@ -136,4 +136,4 @@ def _make_shard(home: Path, index: int, make: Callable[[int, Path], None]) -> Pa
 
 def _shard_folders(folder: Path, name: str) -> list[Path]:
     pattern = re.compile(re.escape(name) + " [0-9a-f]{16}")
-    return [path for path in folder.glob(f"{SCRATCH}/*") if pattern.fullmatch(path.name)]
+    return [path for path in hidden_folder(folder).glob("*") if pattern.fullmatch(path.name)]
