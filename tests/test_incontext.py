@@ -47,7 +47,6 @@ from clipheads.incontext import (
     ensure_askable,
     estimate_calls,
     incontext_labeller,
-    judge_descriptions,
     judge_heads_in_context,
     label_heads_in_context,
     name_heads_in_context,
@@ -698,10 +697,14 @@ def test_the_judge_says_of_each_description_whether_it_shows_the_label(
 ) -> None:
     texts = ["a colour", "a cat", "another colour"]
     for _ in range(2):
-        shows = judge_descriptions("colour", texts, base_url=server.url, cache=tmp_path)
-        assert shows == [True, False, True]
+        judged = judge_heads_in_context(
+            {"L0.H0": ("colour", texts), "L0.H1": ("colour", [])},
+            base_url=server.url,
+            cache=tmp_path,
+        )
+        assert judged["L0.H0"].shows == [True, False, True]
+        assert judged["L0.H1"].shows == []
     assert len(server.requests) == 1
-    assert judge_descriptions("colour", [], base_url=server.url, cache=tmp_path) == []
 
 
 VERDICTS = {
@@ -729,14 +732,6 @@ def test_verdicts_that_do_not_fit_the_descriptions_are_no_answer(
     assert progress.notes[0].startswith("association: 1 of 2 heads got no answer (L0.H0: ")
     assert judge()["L0.H0"].shows == [True, False]
     assert sorted(server.times_asked().values()) == [1, 2]
-
-
-def test_one_failed_judgement_asked_alone_is_one_line(
-    server: MisbehavingServer, tmp_path: Path
-) -> None:
-    server.always = say(None, refusal="No.")
-    with pytest.raises(AtlasError, match=r"which descriptions show 'cat' is not known: .*No\."):
-        judge_descriptions("cat", ["a cat"], base_url=server.url, cache=tmp_path)
 
 
 def test_the_dry_run_counts_what_a_run_then_asks(

@@ -1,10 +1,9 @@
 """The ids of images, which are their addresses: each depends on the image's own name alone.
 
-    scene-00767.png     scene-00767
-    dogs/rex-2.jpg      dogs--rex-2-jpg
-    s-00.tar/000.png    s-00-tar--000
-    IMG_1234.JPG        img-1234--x5b0d1a9e0c3f
-    日本.png            item--x8f4a…
+>>> [image_id(name) for name in ("scene-00767.png", "dogs/rex-2.jpg", "s-00.tar/000.png")]
+['scene-00767', 'dogs--rex-2-jpg', 's-00-tar--000']
+>>> [image_id(name) for name in ("IMG_1234.JPG", "日本.png")]
+['img-1234--xf2e3e113161a', 'item--x831c5343b9d1']
 
 A name of lower-case letters, digits and hyphens can be read back from its id, so that no two have
 one id. Any other name is marked by its hash. So an image keeps its address whatever is added,

@@ -304,37 +304,6 @@ def judge_heads_in_context(
     return judgements
 
 
-def judge_descriptions(
-    label: str,
-    descriptions: Sequence[str],
-    *,
-    cache: Path,
-    model: str = DEFAULT_MODEL,
-    base_url: str | None = None,
-    timeout: float = TIMEOUT,
-    retries: int = RETRIES,
-    backoff: float = BACKOFF,
-) -> list[bool]:
-    """Ask a language model of each description whether it shows the property `label`.
-
-    Raises:
-        AtlasError: if the question gets no usable answer.
-    """
-    judgement = judge_heads_in_context(
-        {"the head": (label, descriptions)},
-        cache=cache,
-        model=model,
-        base_url=base_url,
-        concurrency=1,
-        timeout=timeout,
-        retries=retries,
-        backoff=backoff,
-    )["the head"]
-    if judgement.shows is None:
-        raise AtlasError(f"which descriptions show {label!r} is not known: {judgement.reason}")
-    return judgement.shows
-
-
 def ensure_askable(base_url: str | None, cache: Path) -> None:
     """Find out before a long computation that its questions could not be asked after it.
 

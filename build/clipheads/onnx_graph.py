@@ -54,15 +54,9 @@ class Graph:
 
     def add(self, operator: str, *inputs: str, **attributes: Any) -> str:
         """Add a node with one output, and return the output's name."""
-        return self.add_many(operator, inputs, 1, **attributes)[0]
-
-    def add_many(
-        self, operator: str, inputs: Sequence[str], outputs: int, **attributes: Any
-    ) -> list[str]:
-        """Add a node with several outputs, and return their names."""
-        names = [f"{operator}_{len(self.nodes)}_{index}" for index in range(outputs)]
-        self.nodes.append(helper.make_node(operator, list(inputs), names, **attributes))
-        return names
+        name = f"{operator}_{len(self.nodes)}_0"
+        self.nodes.append(helper.make_node(operator, inputs, [name], **attributes))
+        return name
 
     def output(self, name: str, value: str) -> None:
         """Let an output of the graph be this value."""

@@ -92,11 +92,10 @@ def draw_maps(
     for head in {head for head, _ in pairs}:
         own = [(text, row) for (other, text), row in place.items() if other == head]
         queries[[row for _, row in own]] = texts[[text for text, _ in own]] @ basis[head]
-    differences = {
-        (request.first, request.second): torch.einsum(
-            "hdr,d->hr", basis, texts[request.first] - texts[request.second]
-        )
+    sides = {
+        text: torch.einsum("hdr,d->hr", basis, texts[text])
         for request in contrasts
+        for text in (request.first, request.second)
     }
 
     wanted: dict[int, list[int]] = {}
@@ -112,6 +111,6 @@ def draw_maps(
         for index in wanted[image]:
             if index >= len(topics):
                 request = contrasts[index - len(topics)]
-                query = differences[request.first, request.second]
-                maps[index] = topic_map(tokens, query, grid).sum(dim=0).half()
+                first, second = sides[request.first], sides[request.second]
+                maps[index] = contrast_map(tokens, first, second, grid).half()
     return maps

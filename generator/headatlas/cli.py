@@ -129,8 +129,8 @@ LabelerOption = Annotated[
     Labeler,
     typer.Option(
         metavar=_one_of(Labeler),
-        help="By how much of the head the descriptions of each property explain, by the majority "
-        "of the descriptions, or in context by a language model.",
+        help="By the property that most of what the descriptions explain belongs to, by that of "
+        "most descriptions, or by a language model that reads them.",
     ),
 ]
 LabelsOption = Annotated[
