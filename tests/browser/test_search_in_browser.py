@@ -300,6 +300,11 @@ def test_heat_maps_of_a_text_and_of_two_texts_on_an_image_of_ones_own(visit, atl
         shown = topic_map(patches[head], first[head] - second[head], GRID)
         same_map(figure.locator("canvas.map"), shown)
     same_map(page.locator("#contrast canvas.map"), contrast_map(patches, first, second, GRID))
+    # In full colour: many heads respond to colours.
+    picture = "#maps .thumb > :first-child, #contrast .thumb > :first-child"
+    assert {
+        one.evaluate("it => getComputedStyle(it).filter") for one in page.locator(picture).all()
+    } == {"none"}
     assert page.complaints == []
 
 
