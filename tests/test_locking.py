@@ -24,7 +24,7 @@ with locked(Path(sys.argv[1])):
 def test_the_second_run_is_refused_in_one_line_and_the_next_is_not(tmp_path: Path) -> None:
     with (
         locked(tmp_path),
-        pytest.raises(AtlasError, match="another build is running there"),
+        pytest.raises(AtlasError, match="another run of head-atlas is at work there"),
         locked(tmp_path),
     ):
         pass
@@ -38,7 +38,7 @@ def test_a_killed_run_sets_its_lock_free(tmp_path: Path) -> None:
     ) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(AtlasError, match="another build"), locked(tmp_path):
+        with pytest.raises(AtlasError, match="another run"), locked(tmp_path):
             pass
         holder.send_signal(signal.SIGKILL)
         holder.wait()

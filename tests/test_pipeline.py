@@ -605,7 +605,10 @@ def test_an_atlas_from_before_the_list_of_files_is_taken_up(
 
 def test_a_second_build_in_the_same_atlas_is_refused(inputs: Path, tmp_path: Path) -> None:
     (tmp_path / "atlas").mkdir()
-    with locked(tmp_path / "atlas"), pytest.raises(AtlasError, match="another build is running"):
+    with (
+        locked(tmp_path / "atlas"),
+        pytest.raises(AtlasError, match="another run of head-atlas is at work"),
+    ):
         _build(inputs, tmp_path / "atlas")
     assert _built_stages(_build(inputs, tmp_path / "atlas")) == STAGES
 

@@ -13,12 +13,11 @@ LOCK = ".head-atlas.lock"
 
 
 @contextmanager
-def locked(folder: Path, run: str = "build") -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Keep every other run out of `folder`, which must exist.
 
     Args:
-        folder: an atlas, or a site.
-        run: what is running, for the message to whoever comes second.
+        folder: an atlas, a site, or a gallery that is drawn.
 
     Raises:
         AtlasError: if another run is in it, or the lock cannot be made.
@@ -28,8 +27,8 @@ def locked(folder: Path, run: str = "build") -> Iterator[None]:
         lock.acquire()
     except Timeout:
         raise AtlasError(
-            f"{folder}: another {run} is running there; wait until it has ended, or choose "
-            "another folder"
+            f"{folder}: another run of head-atlas is at work there; wait until it has ended, or "
+            "choose another folder"
         ) from None
     except OSError as error:
         raise AtlasError(

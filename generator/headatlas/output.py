@@ -96,7 +96,7 @@ def site_output(folder: Path) -> Iterator[Output]:
     """
     with cannot_write(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    with locked(folder, "site"):
+    with locked(folder):
         with cannot_write(folder):
             _adopt_earlier_site(folder)
             settle(folder, SITE_LIST)

@@ -126,7 +126,7 @@ def write_demo_gallery(folder: Path, progress: Progress | None = None) -> bool:
         shown = " and ".join(item.name for item in scene.objects)
         rows.writerow((name, title(scene), CREDIT, LICENCE, f"{SOURCE}{scene.seed}, {shown}"))
     ensure_writable(folder)
-    with locked(folder, "run that draws the scenes"):
+    with locked(folder):
         _adopt_earlier(folder)
         settle(folder)
         key = stage_key(table.getvalue(), SIDE)
