@@ -75,7 +75,7 @@ STAGES = {
     "neighbours": Settings(1, ("records.NEIGHBOURS",)),
     "profile": Settings(1, (*_OF_TRANSFORMS, *_OF_EFFECTS)),
     "heat maps": Settings(
-        1, (*_OF_MAPS, "stage_settings.SHARD_MAPPED_IMAGES", "gallery_pass.PATCH_NUMBERS")
+        2, (*_OF_MAPS, "stage_settings.SHARD_MAPPED_IMAGES", "gallery_pass.PATCH_NUMBERS")
     ),
     "projections": Settings(2, ("export.PROJECTION_STORAGES", *_OF_ONNX, *_OF_FIDELITY)),
     "text encoder": Settings(1, ("stage_settings.FIDELITY_TEXTS", *_OF_ENCODERS, *_OF_FIDELITY)),
