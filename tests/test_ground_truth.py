@@ -54,7 +54,7 @@ def bundle(few: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
         topics=data_file("demo", "topics.csv"),
         contrasts=data_file("demo", "contrasts.csv"),
         words=data_file("demo", "words.csv"),
-        profile=8,
+        profile=32,
     )
     return built.folder
 
@@ -159,6 +159,19 @@ def test_the_profile_is_held_against_the_scene(measured: GroundTruthRecord) -> N
         PROPERTY_OF_GROUP[head.groups[0].name] for head in measured.heads if head.property
     }
     assert {one.property for one in measured.agreement} == properties
+
+
+def test_pixels_find_layout_and_not_colour_as_the_methods_page_says(
+    measured: GroundTruthRecord,
+) -> None:
+    def nearest_factor(transform: str) -> str:
+        best = max(measured.correlations, key=lambda one: one.correlations[transform])
+        assert best.correlations[transform] > best.chance
+        return best.factor
+
+    assert nearest_factor("shift") == nearest_factor("shuffle") == "layout"
+    # Not the background, whose colour these change as well.
+    assert nearest_factor("grey") == nearest_factor("hue") == "object"
 
 
 def test_ground_truth_of_other_weights_is_refused(
