@@ -10,6 +10,7 @@ from synthetic_truth import write_truth
 
 from clipheads.bundle import (
     GroundTruthRecord,
+    HeadTruth,
     LabellerComparison,
     LabelTruth,
     ModelLabelTruth,
@@ -108,6 +109,8 @@ def test_the_page_of_a_head_says_what_moves_it_and_whether_its_label_is_right(
         assert ('The label is <b class="wrong">' in text) == (head.right is False)
         for hits in head.hits:
             assert f"{hits} of these" in text
+        data = json.loads((site / "demo-clip" / head.id / "head.json").read_text())
+        assert HeadTruth.model_validate(data["ground_truth"]) == head
 
 
 def comparison(*, of_others: bool) -> str:

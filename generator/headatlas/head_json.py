@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from clipheads.bundle import HeadId, HeadRecord, Index, Labeller, ModelName, Record
+from clipheads.bundle import HeadId, HeadRecord, HeadTruth, Index, Labeller, ModelName, Record
 
 from .links import address
 from .pages import HeadContent
@@ -32,6 +32,9 @@ class HeadFile(HeadRecord):
     )
     rank: int = Field(ge=1, description="By share of variance; 1 is the largest")
     heads: int = Field(description="Heads of the model in this atlas")
+    ground_truth: HeadTruth | None = Field(
+        description="What moves the head, by intervention; None but for models of the demo world"
+    )
     heat_maps: dict[str, list[list[float]]] = Field(
         description="By the `map` of a HeatMap: rows of patches from the top, <c of the patch, "
         f"text>, rounded to {DIGITS} significant digits of its largest absolute value"
@@ -81,6 +84,7 @@ def head_file(content: HeadContent, base_url: str | None) -> HeadFile:
         published_label=content.published,
         rank=content.rank,
         heads=len(model.heads),
+        ground_truth=content.truth.truth if content.truth else None,
         heat_maps={str(m.map): rounded(content.model.bundle.maps[m.map]) for m in maps},
     )
 
