@@ -1,6 +1,7 @@
 """A folder of images in any form becomes a gallery; what cannot be read is named."""
 
 import hashlib
+import io
 import json
 import struct
 import time
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from clipheads import gallery
@@ -45,6 +48,72 @@ def test_every_format_is_read(tmp_path: Path, suffix: str) -> None:
     image = open_image(file.path)
     assert (image.mode, image.size) == ("RGB", (40, 30))
     assert np.abs(np.asarray(image, dtype=int) - RED).max() <= 6
+
+
+@pytest.mark.parametrize("size", [(1, 1_000_000), (30_000, 2)])
+def test_a_line_that_a_model_would_blow_up_to_gigabytes_is_skipped(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    Image.new("RGB", size, RED).save(tmp_path / "line.png")
+    Image.new("RGB", (40, 30), RED).save(tmp_path / "picture.png")
+    manifest = _build(tmp_path, tmp_path / "gallery")
+    assert [image.id for image in manifest.images] == ["picture"]
+    assert "more than 100 times as long as it is wide" in manifest.skipped[0].reason
+
+
+def _small_image(kind: str, mode: str) -> bytes:
+    pixels = np.random.default_rng(0).integers(0, 255, (20, 24, 3), dtype=np.uint8)
+    data = io.BytesIO()
+    Image.fromarray(pixels).convert(mode).save(data, kind)
+    return data.getvalue()
+
+
+SMALL_IMAGES = [
+    _small_image(kind, mode)
+    for kind, mode in [
+        ("PNG", "RGBA"),
+        ("PNG", "P"),
+        ("JPEG", "RGB"),
+        ("JPEG", "CMYK"),
+        ("WEBP", "RGBA"),
+        ("GIF", "P"),
+        ("BMP", "RGB"),
+        ("TIFF", "F"),
+        ("TIFF", "I;16"),
+    ]
+]
+
+
+@settings(max_examples=150, deadline=2000)
+@given(
+    st.sampled_from(SMALL_IMAGES),
+    # The first bytes say how all others are to be read, so that damage there does most.
+    st.lists(
+        st.tuples(
+            st.one_of(st.integers(0, 100), st.integers(0, 4000)),
+            st.integers(0, 6),
+            st.binary(max_size=6),
+        ),
+        max_size=5,
+    ),
+)
+def test_whatever_is_damaged_an_image_is_shown_or_skipped_in_one_line(
+    tmp_path_factory: pytest.TempPathFactory, whole: bytes, damages: list[tuple[int, int, bytes]]
+) -> None:
+    content = bytearray(whole)
+    for place, length, put in damages:
+        at = place % max(1, len(content))
+        content[at : at + length] = put
+    folder = tmp_path_factory.mktemp("damaged")
+    (folder / "a.png").write_bytes(content)
+    Image.new("RGB", (4, 3), RED).save(folder / "b.png")
+    manifest = _build(folder, folder / "gallery")
+    for image in manifest.images:
+        with Image.open(folder / "gallery" / f"{image.id}.webp") as shown:
+            assert shown.size == (image.width, image.height)
+    for skipped in manifest.skipped:
+        assert skipped.reason.isprintable()
+    assert len(manifest.images) + len(manifest.skipped) == 2
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "CMYK", "RGBA", "LA", "I;16", "I", "F", "YCbCr"])

@@ -26,6 +26,10 @@ QUALITY = 82
 MAX_PIXELS = 80_000_000
 """More is refused: a file of a few kilobytes can unpack to gigabytes."""
 
+MAX_RATIO = 100
+"""How many times as long as wide an image may be: a model brings its short side to its own size,
+and a line of a few kilobytes would grow to gigabytes."""
+
 PIXELS_AT_ONCE = MAX_PIXELS
 """Threads wait rather than hold more decoded pixels than this."""
 
@@ -78,8 +82,8 @@ def write_gallery(
         return record, pixels
 
     with warnings.catch_warnings():
-        # Pillow's own limits are looser than ours; its warning would only repeat them.
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        # Pillow's own limits are looser than ours, and of a damaged file the reason is kept.
+        warnings.filterwarnings("ignore", module=r"PIL\.")
         for outcome in in_order(show, files):
             advance(1)
             if isinstance(outcome, SkippedImage):
@@ -118,6 +122,11 @@ def open_image(path: ImageFile) -> Image.Image:
                 raise GalleryError(
                     f"{width} x {height} pixels are more than the {MAX_PIXELS // 10**6} million"
                     " that are read"
+                )
+            if max(file.size) > MAX_RATIO * min(file.size):
+                raise GalleryError(
+                    f"{width} x {height} pixels; no image is read that is more than {MAX_RATIO}"
+                    " times as long as it is wide"
                 )
             # Pillow would hand it to Ghostscript, whatever the file is called.
             if file.format == "EPS":
