@@ -9,6 +9,7 @@ from synthetic_bundle import edit_json, write_bundle
 from synthetic_truth import write_truth
 
 from clipheads.bundle import (
+    CAUSAL_GROUPS,
     GroundTruthRecord,
     HeadTruth,
     LabellerComparison,
@@ -21,7 +22,7 @@ from clipheads.record_files import read_record
 from headatlas.atlas_reader import read_atlas
 from headatlas.causal_bars import GROUP_NAMES
 from headatlas.check import check_site
-from headatlas.ground_truth import ground_truth_page
+from headatlas.ground_truth import METHODS, ground_truth_page
 from headatlas.pages import model_views
 from headatlas.plots import ablation_plot, descriptions_plot
 from headatlas.site import generate_site
@@ -234,3 +235,9 @@ def test_plots_are_the_same_bytes_each_time_and_have_colours_for_dark_paper(atla
         assert b"prefers-color-scheme: dark" in drawn
         assert b"zero-shot accuracy" in drawn
         assert b"colour" in drawn
+
+
+def test_every_group_and_method_that_a_record_may_name_has_words() -> None:
+    pattern = LabelTruth.model_json_schema()["properties"]["method"]["pattern"]
+    assert set(METHODS) == set(pattern.strip("^$()").split("|"))
+    assert tuple(GROUP_NAMES) == CAUSAL_GROUPS

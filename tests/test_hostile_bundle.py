@@ -1,6 +1,5 @@
 """A bundle from somebody else is data: it can neither write nor publish what is outside."""
 
-import copy
 import hashlib
 import json
 import os
@@ -34,6 +33,7 @@ RECORDS = (
     "demo-clip/images.json",
     "demo-clip/heads/L0.H0.json",
     "demo-clip/search/search.json",
+    "demo-clip/ground-truth.json",
 )
 
 
@@ -222,6 +222,36 @@ def test_a_number_that_is_none_is_one_line(atlas, tmp_path, value):
     assert "L0.H0.json" in refusal(atlas, tmp_path / "site")
 
 
+@pytest.mark.parametrize(
+    "where",
+    [
+        ("labels",),
+        ("zero_shot",),
+        ("heads", 0, "groups"),
+        ("heads", 0, "hits"),
+        ("faithfulness", "by_descriptions"),
+        ("faithfulness", "untouched", 0, "values"),
+    ],
+)
+def test_a_ground_truth_that_is_not_whole_is_left_out(atlas, tmp_path, where):
+    edit(atlas / "demo-clip/ground-truth.json", where, [])
+    written(atlas, tmp_path / "site")
+    assert not (tmp_path / "site/ground-truth").exists()
+
+
+@pytest.mark.parametrize(
+    ("file", "where"),
+    [
+        ("demo-clip/model.json", ("profile", "transforms")),
+        ("demo-clip/model.json", ("properties", 0, "heads")),
+        ("demo-clip/heads/L0.H0.json", ("profile", "effects")),
+    ],
+)
+def test_lists_that_do_not_fit_each_other_are_one_line(atlas, tmp_path, file, where):
+    edit(atlas / file, where, [])
+    refusal(atlas, tmp_path / "site")
+
+
 def test_deep_nesting_is_one_line(atlas, tmp_path):
     (atlas / "demo-clip/images.json").write_text("[" * 100_000)
     assert "images.json: Invalid JSON" in refusal(atlas, tmp_path / "site")
@@ -297,14 +327,19 @@ def files_outside(root):
 @given(data=st.data())
 def test_whatever_stands_in_a_record_nothing_is_written_outside(whole, tmp_path_factory, data):
     file = data.draw(st.sampled_from(RECORDS))
-    content = copy.deepcopy(json.loads((whole / file).read_text()))
+    content = json.loads((whole / file).read_text())
     where = data.draw(st.sampled_from(list(leaves(content))))
-    value = data.draw(hostile)
+    values = hostile
+    for step in where[:-1]:
+        content = content[step]
+    if isinstance(former := content[where[-1]], list):
+        values |= st.sampled_from([[], former[:1], former[1:], former + former[-1:]])
+    value = data.draw(values)
     root = tmp_path_factory.mktemp("hostile")
     atlas = root / "a" / "b" / "atlas"
     shutil.copytree(whole, atlas, copy_function=os.link)
     (atlas / file).unlink()
-    (atlas / file).write_text(json.dumps(content))
+    shutil.copy(whole / file, atlas / file)
     edit(atlas / file, where, value)
     before = files_outside(root)
     out = root / "a" / "b" / "c" / "site"

@@ -325,7 +325,7 @@ class PropertyRecord(Record):
 
     name: str
     slug: Slug
-    heads: list[HeadId]
+    heads: list[HeadId] = Field(min_length=1)
     queries: list[PropertyQuery] = Field(description="Example images, top 4 neighbours each")
 
 
@@ -657,6 +657,10 @@ class SearchRecord(Record):
         return self
 
 
+CAUSAL_GROUPS = ("object", "background", "style", "layout")
+"""The groups of what a scene of the demo world shows, of which each head has an effect."""
+
+
 class CausalEffect(Record):
     """How far changing one thing of a scene, and nothing else, moves a head."""
 
@@ -695,11 +699,17 @@ class HeadTruth(Record):
         description="Share of the 8 nearest scenes, by cosine in this head, with the same value"
     )
 
+    @model_validator(mode="after")
+    def _every_group_once(self) -> Self:
+        if sorted(effect.name for effect in self.groups) != sorted(CAUSAL_GROUPS):
+            raise ValueError(f"{self.id} has not one effect of each group")
+        return self
+
 
 class LabelTruth(Record):
     """How many labels of one method are right, over heads of the scored layers with a cause."""
 
-    method: str
+    method: str = Field(pattern=r"^(published|explained|majority|count|top images)$")
     heads: int = Field(description="Heads of the scored layers with a true property")
     labelled: int = Field(description="Of these, with a label")
     right: int = Field(description="Labels that are the true property or a wider one")
@@ -767,6 +777,19 @@ class Faithfulness(Record):
     by_ablation: list[Curve] = Field(description="0, 1, 2, … heads replaced by their mean")
     ablated: list[str] = Field(description="The heads, from the least to the most important")
 
+    @model_validator(mode="after")
+    def _every_question_in_each(self) -> Self:
+        questions = [curve.name for curve in self.untouched]
+        for curves in (self.by_descriptions, self.by_random_texts, self.by_ablation):
+            if [curve.name for curve in curves] != questions or not questions:
+                raise ValueError("the curves are not of the same questions")
+        for curves in ([*self.by_descriptions, *self.by_random_texts], self.by_ablation):
+            if len({len(curve.values) for curve in curves}) != 1 or not curves[0].values:
+                raise ValueError("the curves of a kind are not of one length")
+        if any(len(curve.values) != 1 for curve in self.untouched):
+            raise ValueError("the curves of untouched heads are not one value each")
+        return self
+
 
 class ZeroShot(Record):
     """Zero-shot accuracy of a question about unseen scenes."""
@@ -814,7 +837,9 @@ class GroundTruthRecord(Record):
     zero_shot: list[ZeroShot]
     heads: list[HeadTruth]
     scored_layers: list[int]
-    labels: list[LabelTruth] = Field(description="The first is of the labels that the pages bear")
+    labels: list[LabelTruth] = Field(
+        min_length=1, description="The first is of the labels that the pages bear"
+    )
     same_first_descriptions: float = Field(
         description="Share of the first three descriptions that stay over another gallery"
     )
@@ -827,3 +852,10 @@ class GroundTruthRecord(Record):
     correlations: list[ProfileCorrelation] = Field(
         description="Of the profile with the effects of the groups; empty without a profile"
     )
+
+    @model_validator(mode="after")
+    def _every_question_asked(self) -> Self:
+        asked = {row.question for row in self.zero_shot}
+        if missing := {curve.name for curve in self.faithfulness.untouched} - asked:
+            raise ValueError(f"zero_shot has no question {min(missing)}")
+        return self

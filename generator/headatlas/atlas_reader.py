@@ -1,5 +1,6 @@
 """Reads an atlas from disk; refuses one that is missing, stale, damaged or of another format."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,9 +43,9 @@ class ModelBundle:
     """[maps, rows, columns]: ⟨c of the patch, text⟩, so that a patch token's value is its part of
     the head's. The bundle stores tokens × that, which half precision holds better."""
     truth: GroundTruthRecord | None = None
+    """Of a model of the demo world: what is known to be true."""
     outdated: tuple[str, ...] = ()
     """What of the bundle is left out because it belongs to an earlier state, in a line each."""
-    """Of a model of the demo world: what is known to be true."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,8 +173,14 @@ def _read_model(folder: Path, gallery: GalleryManifest) -> ModelBundle | str:
                 f"{folder / 'heads' / summary.id}.json: head {head.id} with the label "
                 f"{head.label.text!r}, but model.json says {summary.label!r}; {REBUILD}"
             )
+        effects = None if head.profile is None else len(head.profile.effects)
+        if effects != (None if record.profile is None else len(record.profile.transforms)):
+            raise BundleError(
+                f"{folder / 'heads' / summary.id}.json: its profile is not of the transforms that "
+                f"model.json has; {REBUILD}"
+            )
     images = read("images.json", ImagesRecord)
-    truth, outdated = _read_truth(folder, record)
+    truth, outdated = _read_truth(folder, record, heads)
     shape = record.architecture
     nearest, scores = _read_neighbours(
         inside(atlas, f"{folder.name}/neighbours.safetensors"), len(heads), len(gallery.images)
@@ -194,7 +201,7 @@ def _read_model(folder: Path, gallery: GalleryManifest) -> ModelBundle | str:
 
 
 def _read_truth(
-    folder: Path, record: ModelRecord
+    folder: Path, record: ModelRecord, heads: Sequence[HeadRecord]
 ) -> tuple[GroundTruthRecord | None, tuple[str, ...]]:
     """Read the ground truth if it was measured on this very bundle, else say why it is left out."""
     name = "ground-truth.json"
@@ -212,6 +219,9 @@ def _read_truth(
     labels = [(head.id, head.label) for head in record.heads]
     if [(head.id, head.label) for head in truth.heads] != labels:
         return None, (f"{again} with other labels",)
+    described = [len(head.descriptions) for head in heads]
+    if [len(head.hits) for head in truth.heads] != described:
+        return None, (f"{again} with other descriptions",)
     return truth, ()
 
 

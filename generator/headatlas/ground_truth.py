@@ -126,9 +126,12 @@ class GroundTruthContent:
 
 def ground_truth_page(models: Sequence[ModelView]) -> Page | None:
     """The page of all models whose truth is known, or None if there is none."""
-    known = tuple(_view(model, truth) for model in models if (truth := model.bundle.truth))
-    if not known:
+    truths = [(model, truth) for model in models if (truth := model.bundle.truth)]
+    if not truths:
         return None
+    tried = min(len(truth.faithfulness.by_descriptions[0].values) for _, truth in truths)
+    steps = tuple(step for step in SHOWN_STEPS if step <= tried)
+    known = tuple(_view(model, truth, steps) for model, truth in truths)
     return Page(
         path=GROUND_TRUTH.path,
         template="ground_truth.html",
@@ -137,16 +140,16 @@ def ground_truth_page(models: Sequence[ModelView]) -> Page | None:
             "What moves each head of the demo model, measured by changing one thing of a scene at a"
             " time, and how many labels are right."
         ),
-        content=_content(known),
+        content=_content(known, steps),
         trail=(Crumb("Atlas", HOME),),
     )
 
 
-def _content(models: tuple[TruthView, ...]) -> GroundTruthContent:
+def _content(models: tuple[TruthView, ...], steps: tuple[int, ...]) -> GroundTruthContent:
     comparison = read_record(data_file("demo", "labellers.json"), LabellerComparison)
     return GroundTruthContent(
         models=models,
-        steps=SHOWN_STEPS,
+        steps=steps,
         groups=tuple(GROUP_NAMES.items()),
         compared=tuple(
             ComparedModel(one.model, one.recipe, tuple(map(_label_row, one.labels)))
@@ -172,7 +175,7 @@ def _plot(model: ModelView, name: str) -> Link:
     return Link(f"ground-truth/{model.record.name}-{name}.svg")
 
 
-def _view(model: ModelView, record: GroundTruthRecord) -> TruthView:
+def _view(model: ModelView, record: GroundTruthRecord, steps: Sequence[int]) -> TruthView:
     truths = {head.id: head for head in record.heads}
     order = list(GROUP_NAMES)
     rows = [_row(head, truths[head.summary.id]) for head in model.heads]
@@ -200,7 +203,7 @@ def _view(model: ModelView, record: GroundTruthRecord) -> TruthView:
             (name, tuple(one for one in record.maps if one.kind == kind))
             for kind, name in MAPS.items()
         ),
-        faithfulness=_faithfulness(record),
+        faithfulness=_faithfulness(record, steps),
         descriptions_plot=_plot(model, "descriptions"),
         ablation_plot=_plot(model, "ablation"),
     )
@@ -214,9 +217,9 @@ def _label_row(truth: LabelTruth) -> LabelRow:
     return LabelRow(*METHODS[truth.method], truth)
 
 
-def _faithfulness(record: GroundTruthRecord) -> tuple[FaithfulnessRow, ...]:
+def _faithfulness(record: GroundTruthRecord, steps: Sequence[int]) -> tuple[FaithfulnessRow, ...]:
     def at_steps(curve: Curve) -> tuple[float, ...]:
-        return tuple(curve.values[step - 1] for step in SHOWN_STEPS)
+        return tuple(curve.values[step - 1] for step in steps)
 
     measured = record.faithfulness
     chances = {row.question: row.chance for row in record.zero_shot}
