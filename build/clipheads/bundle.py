@@ -709,7 +709,7 @@ class HeadTruth(Record):
 class LabelTruth(Record):
     """How many labels of one method are right, over heads of the scored layers with a cause."""
 
-    method: str = Field(pattern=r"^(published|explained|majority|count|top images)$")
+    method: str = Field(pattern=r"^(published|explained|majority|count|neighbours|top images)$")
     heads: int = Field(description="Heads of the scored layers with a true property")
     labelled: int = Field(description="Of these, with a label")
     right: int = Field(description="Labels that are the true property or a wider one")

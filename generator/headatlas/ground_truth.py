@@ -37,6 +37,10 @@ METHODS = {
         "the commonest property of the ten texts, if at least three have it: the rule of in-context"
         " labelling, without a language model’s knowledge",
     ),
+    "neighbours": (
+        "nearest images",
+        "the property whose zero-shot answers the head’s nearest images share most; dropped since",
+    ),
     "top images": (
         "top images",
         "what the head’s eight strongest images have in common; no text is read",
@@ -70,10 +74,12 @@ class LabelRow:
 
 @dataclass(frozen=True, eq=False)
 class ComparedModel:
-    """The ways of labelling on another demo CLIP."""
+    """The ways of labelling on one demo CLIP."""
 
     name: str
     recipe: str
+    chosen_on: bool
+    """Whether the default labeller was chosen by this model, among others."""
     labels: tuple[LabelRow, ...]
 
 
@@ -152,9 +158,8 @@ def _content(models: tuple[TruthView, ...], steps: tuple[int, ...]) -> GroundTru
         steps=steps,
         groups=tuple(GROUP_NAMES.items()),
         compared=tuple(
-            ComparedModel(one.model, one.recipe, tuple(map(_label_row, one.labels)))
+            ComparedModel(one.model, one.recipe, one.chosen_on, tuple(map(_label_row, one.labels)))
             for one in comparison.models
-            if not one.chosen_on
         ),
         chosen_on=tuple(one.model for one in comparison.models if one.chosen_on),
     )
