@@ -15,6 +15,8 @@ from synthetic_truth import write_truth
 
 from clipheads.bundle import HeadRecord
 from clipheads.errors import AtlasError, BundleError
+from clipheads.owned_files import Made, adopt
+from clipheads.progress import Silent
 from headatlas.check import check_site
 from headatlas.head_json import HeadFile
 from headatlas.site import generate_site
@@ -192,6 +194,35 @@ def test_an_interrupted_site_leaves_no_pictures_of_another_gallery(tmp_path, mon
             generate_site(second, tmp_path / "site")
     generate_site(first, tmp_path / "site")
     assert contents(tmp_path / "site") == whole
+
+
+class Meanwhile(Silent):
+    """Lets something happen when a stage begins."""
+
+    def __init__(self, stage, happens):
+        self.begins, self.happens = stage, happens
+
+    def stage(self, name, total, unit):
+        """Open a stage."""
+        if name == self.begins:
+            self.happens()
+        return super().stage(name, total, unit)
+
+
+@pytest.mark.parametrize("stage", ["Read the atlas", "Copy pictures", "Write pages"])
+def test_an_atlas_that_changes_while_it_is_read_leaves_the_site_as_it_was(tmp_path, stage):
+    atlas = write_bundle(tmp_path / "atlas", names=("demo-clip",), images=6)
+    folder, site = atlas / "demo-clip", tmp_path / "site"
+    generate_site(atlas, site)
+    before = contents(site)
+
+    def label():
+        adopt(folder, {"records": Made(key=None, files={"heads/L0.H0.json": ""})})
+        edit_json(folder / "model.json", version="another")
+
+    with pytest.raises(AtlasError, match="was changed while it was read"):
+        generate_site(atlas, site, progress=Meanwhile(stage, label))
+    assert contents(site) == before
 
 
 def test_a_refused_atlas_writes_nothing(tmp_path):

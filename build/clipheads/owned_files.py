@@ -29,11 +29,16 @@ SITE_LIST = ".head-atlas.json"
 SCRATCH = ".head-atlas"
 """Hidden folder of unfinished work; all in it may be removed at any time."""
 
+LONGEST_NAME = 255
+"""Bytes of a file's name."""
+
 
 def _inside(path: str) -> str:
     parts = PurePosixPath(path).parts
     if not parts or path.startswith("/") or "\\" in path or ".." in parts or "\0" in path:
         raise ValueError("a path below the folder is expected")
+    if any(len(os.fsencode(part)) > LONGEST_NAME for part in parts):
+        raise ValueError("a name is longer than file systems take")
     return path
 
 

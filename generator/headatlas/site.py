@@ -7,6 +7,7 @@ from xml.sax.saxutils import escape
 
 from clipheads.audit import read_published
 from clipheads.errors import AtlasError
+from clipheads.owned_files import LIST
 from clipheads.progress import Progress, Silent
 
 from .atlas_reader import Atlas, read_atlas
@@ -62,6 +63,7 @@ def generate_site(
     if base_url is not None:
         base_url = parse_base_url(base_url)
     _refuse_overlap(atlas, out)
+    before = _lists(atlas)
     read = read_atlas(atlas, progress)
     models = model_views(read)
     facts = read_published()
@@ -109,7 +111,17 @@ def generate_site(
         if base_url is not None:
             output.write("sitemap.xml", _sitemap(pages, base_url))
         output.write("robots.txt", _robots(base_url))
+        if _lists(atlas) != before:
+            raise AtlasError(
+                f"{atlas}: was changed while it was read, so the site stays as it was; run "
+                "head-atlas site again when the build or label run has ended"
+            )
     return SiteReport(len(pages), len(output.files), output.bytes, output.removed)
+
+
+def _lists(atlas: Path) -> dict[Path, bytes]:
+    """The lists of what an atlas holds: whoever changes a file of it changes a list first."""
+    return {path: path.read_bytes() for at in (LIST, f"*/{LIST}") for path in atlas.glob(at)}
 
 
 def _refuse_overlap(atlas: Path, out: Path) -> None:
