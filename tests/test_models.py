@@ -428,6 +428,20 @@ def test_a_local_dir_with_a_broken_configuration(text: str, tmp_path: Path) -> N
     assert "a model description has model_cfg with" in failure(f"local-dir:{tmp_path}")
 
 
+@pytest.mark.parametrize("tower", ["vision_cfg", "text_cfg"])
+@pytest.mark.parametrize("size", ["layers", "width"])
+def test_a_configuration_far_larger_than_its_weights_takes_no_memory_and_no_time(
+    tmp_path: Path, tower: str, size: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_local_dir(tmp_path / "huge", TINY)
+    config = {**TINY, tower: {**TINY[tower], size: 900_000}}
+    (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": config}))
+    # Were it made, it would fill the memory of the machine that runs the test.
+    monkeypatch.setattr(models, "_build", lambda *_: pytest.fail("the model is made"))
+    with pytest.raises(ModelError, match="does not fit huge: it holds"):
+        load_model(f"local-dir:{folder}", device="cpu")
+
+
 def test_a_local_dir_with_an_impossible_configuration(tmp_path: Path) -> None:
     folder = write_local_dir(tmp_path / "odd", TINY)
     config = tiny_config(depth=7)

@@ -45,6 +45,8 @@ _WEIGHT_FILES = (
     "open_clip_pytorch_model.bin",
     "pytorch_model.bin",
 )
+LARGEST_MISFIT = 10
+"""A model with so many times the numbers of its checkpoint is not even made to be compared."""
 _OPENAI_CONSTANTS = ("input_resolution", "context_length", "vocab_size")
 
 
@@ -126,6 +128,8 @@ def load_model(
         # OpenAI trained with QuickGELU. Its weights fit a model with GELU just as well, which
         # then computes something else without any error.
         quick_gelu = is_openai or bool(source.pretrained.get("quick_gelu"))
+        if source.folder is not None:
+            _refuse_larger(source, state, path)
         clip, preprocess, tokenize = _build(source, quick_gelu)
         _fit(clip, state, file=path, name=source.name)
     clip.eval().requires_grad_(False).to(target)
@@ -453,6 +457,24 @@ def openai_archives() -> frozenset[str]:
     )
     found = (re.search(r"//openaipublic\..*/([0-9a-f]{64})/", url) for url in urls)
     return frozenset(match[1] for match in found if match)
+
+
+def _refuse_larger(source: _Source, state: dict[str, Tensor], file: Path) -> None:
+    """Refuse a configuration far larger than its weights before it takes all memory and time."""
+    vision, text = source.config["vision_cfg"], source.config["text_cfg"]
+    size = vision.get("image_size", 1)
+    side = (size[0] if isinstance(size, list | tuple) else size) // vision.get("patch_size", 1)
+    # At the least: attention of both towers, positions of patches, embeddings of tokens.
+    least = vision.get("width", 1) * side**2 + text.get("width", 1) * text.get("vocab_size", 1)
+    least += sum(
+        4 * tower.get("layers", 1) * tower.get("width", 1) ** 2 for tower in (vision, text)
+    )
+    held = sum(tensor.numel() for tensor in state.values())
+    if least > LARGEST_MISFIT * held:
+        raise ModelError(
+            f"{file} does not fit {source.name}: it holds {held:,} numbers, and a model of that "
+            f"configuration has more than {least:,}"
+        )
 
 
 def _build(
