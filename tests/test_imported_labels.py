@@ -4,29 +4,43 @@ from pathlib import Path
 
 import pytest
 
+from clipheads.bundle import PoolRecord
 from clipheads.descriptions import Description
 from clipheads.errors import AtlasError
 from clipheads.imported_labels import name_heads_from_file
 
 HEADS = {
-    "L0.H0": [Description("red", "colours"), Description("a cat", "animals")],
+    "L0.H0": [
+        Description("red", "colours"),
+        Description("a cat", "animals"),
+        Description("blood", "crimson"),
+    ],
     "L0.H1": [Description("a dog", "animals")],
     "L1.H0": [],
 }
 CSV = "head,label,reason\nL0.H0,Colour,I looked\nL1.H0,,nothing to see\n"
 
 
+def bundle(folder: Path) -> Path:
+    """A bundle that has what the labels of a file need: the taxonomy of its pool."""
+    folder = folder / "bundle"
+    folder.mkdir()
+    record = PoolRecord(texts=[], parents={"crimson": "colour"})
+    (folder / "pool.json").write_text(record.model_dump_json())
+    return folder
+
+
 def test_a_csv_gives_labels_and_reasons_and_the_rest_is_unlabelled(tmp_path: Path) -> None:
     (tmp_path / "mine.csv").write_text(CSV)
 
-    named = name_heads_from_file(HEADS, file=tmp_path / "mine.csv")
+    named = name_heads_from_file(HEADS, bundle(tmp_path), file=tmp_path / "mine.csv")
 
     assert [label.text for label in named.labels.values()] == ["Colour", None, None]
     assert list(named.labels) == list(HEADS)
     assert named.labels["L0.H0"].reason == "I looked"
     assert named.labels["L0.H1"].reason == "mine.csv does not name this head."
     assert named.labels["L1.H0"].reason == "nothing to see"
-    assert named.matching == {"L0.H0": [True, False], "L0.H1": [False], "L1.H0": []}
+    assert named.matching == {"L0.H0": [True, False, True], "L0.H1": [False], "L1.H0": []}
     assert named.labeller.kind == "imported"
     assert "mine.csv" in named.labeller.method
 
@@ -34,7 +48,7 @@ def test_a_csv_gives_labels_and_reasons_and_the_rest_is_unlabelled(tmp_path: Pat
 def test_a_json_says_the_same(tmp_path: Path) -> None:
     (tmp_path / "mine.json").write_text('{"L0.H0": "Colour", "L1.H0": null}')
 
-    named = name_heads_from_file(HEADS, file=tmp_path / "mine.json")
+    named = name_heads_from_file(HEADS, bundle(tmp_path), file=tmp_path / "mine.json")
 
     assert [label.text for label in named.labels.values()] == ["Colour", None, None]
 
@@ -63,6 +77,6 @@ def test_a_bad_file_is_one_line(tmp_path: Path, name: str, text: str | None, lin
     if text is not None:
         (tmp_path / name).write_text(text)
     with pytest.raises(AtlasError, match=line) as caught:
-        name_heads_from_file(HEADS, file=tmp_path / name)
+        name_heads_from_file(HEADS, bundle(tmp_path), file=tmp_path / name)
     assert str(caught.value).startswith(str(tmp_path / name))
     assert "\n" not in str(caught.value)

@@ -42,7 +42,7 @@ def test_mixed_heads_are_not_judged_and_unlabelled_ones_are_not_right() -> None:
         "L0.H3": "object",
         "L0.H4": None,
     }
-    found = label_truth("any", labels, TRUTH, VARIANCE, PARENTS)
+    found = label_truth("explained", labels, TRUTH, VARIANCE, PARENTS)
 
     assert (found.heads, found.labelled, found.right) == (4, 3, 2)
     assert found.right_variance == pytest.approx(0.8)
@@ -51,7 +51,7 @@ def test_mixed_heads_are_not_judged_and_unlabelled_ones_are_not_right() -> None:
 
 def test_a_label_of_another_group_is_wrong_but_not_too_narrow() -> None:
     labels = dict.fromkeys(TRUTH, "bird")
-    found = label_truth("any", labels, TRUTH, VARIANCE, PARENTS)
+    found = label_truth("explained", labels, TRUTH, VARIANCE, PARENTS)
 
     assert found.right == 0
     assert found.too_narrow == 2  # the two heads of objects
@@ -68,17 +68,23 @@ def test_chance_is_the_mean_over_all_ways_to_deal_the_same_labels() -> None:
     judged = [head for head, true in TRUTH.items() if true]
     dealt = [
         label_truth(
-            "any", dict(zip(judged, order, strict=True)) | {"L0.H3": None}, TRUTH, VARIANCE, PARENTS
+            "explained",
+            dict(zip(judged, order, strict=True)) | {"L0.H3": None},
+            TRUTH,
+            VARIANCE,
+            PARENTS,
         ).right
         for order in itertools.permutations(labels[head] for head in judged)
     ]
-    chance = label_truth("any", labels, TRUTH, VARIANCE, PARENTS).chance
+    chance = label_truth("explained", labels, TRUTH, VARIANCE, PARENTS).chance
 
     assert chance == pytest.approx(sum(dealt) / len(dealt), abs=0.01)
 
 
 def test_without_labels_there_is_no_chance_and_nothing_is_right() -> None:
-    found = label_truth("any", dict.fromkeys(TRUTH), TRUTH, VARIANCE, PARENTS, dict.fromkeys(TRUTH))
+    found = label_truth(
+        "explained", dict.fromkeys(TRUTH), TRUTH, VARIANCE, PARENTS, dict.fromkeys(TRUTH)
+    )
 
     assert (found.labelled, found.right, found.chance) == (0, 0, None)
     assert found.same_label == 1

@@ -40,6 +40,7 @@ STAGES = [
     "gallery",
     "contributions",
     "descriptions",
+    "pool",
     "topics",
     "textspan",
     "neighbours",
@@ -358,6 +359,7 @@ def test_only_what_depends_on_a_changed_input_is_built_again(
     report = _build(inputs, atlas, descriptions=texts)
     assert _built_stages(report) == [
         "descriptions",
+        "pool",
         "textspan",
         "heat maps",
         "projections",

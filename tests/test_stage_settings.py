@@ -24,6 +24,7 @@ ELSEWHERE = {
     "tar_shards": "what is listed is in the gallery's key",
     "stage_settings.LAST_LAYERS": "the heads are in the key of contributions",
     "stage_settings.PROFILED_IMAGES": "the images are in the key of the profile",
+    "owned_files.LONGEST_NAME": "only which lists are refused",
     "onnx_graph._MOST_BYTES": "a limit, beyond which nothing is written",
     "fidelity._BLOCK": "only how much is computed at once",
     "neighbours._LARGEST_INDEX": "a mask of bits",

@@ -14,6 +14,7 @@ from clipheads.owned_files import LIST, Made, adopt
 FILES = {
     "contributions": r"(basis|coordinates|statistics)\.safetensors",
     "descriptions": r"descriptions\.safetensors",
+    "pool": r"pool\.json",
     "topics": r"topics\.safetensors",
     "textspan": r"textspan\.json",
     "neighbours": r"neighbours\.safetensors",

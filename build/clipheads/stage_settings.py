@@ -62,7 +62,9 @@ class Settings:
 
 
 STAGES = {
-    "gallery": Settings(1, ("gallery.LONG_SIDE", "gallery.QUALITY", "gallery.MAX_PIXELS")),
+    "gallery": Settings(
+        1, ("gallery.LONG_SIDE", "gallery.QUALITY", "gallery.MAX_PIXELS", "gallery.MAX_RATIO")
+    ),
     "contributions": Settings(
         1, ("stage_settings.SHARD_IMAGES", "stage_settings.PRECISION_IMAGES")
     ),

@@ -502,7 +502,7 @@ def train_demo(
         int | None, typer.Option(min=2, metavar="N", help="Scenes in a batch; 256.")
     ] = None,
 ) -> None:
-    """Train the demo CLIP from scratch, on newly drawn scenes; or one of another shape."""
+    """Train the demo CLIP, or one of another shape, on new scenes."""
     if minutes is not None and steps is not None:
         raise AtlasError("give --minutes or --steps, not both")
     from clipheads.demo_world.training import train_demo_clip
