@@ -171,7 +171,9 @@ def test_the_page_for_missing_pages_loads_nothing_and_its_policy_allows_its_own_
     (missing,) = [page for page in pages if page.path == "404.html"]
     for base in (None, BASE):
         text = render(missing, base)
-        assert not attributes(text, "link") + attributes(text, "script") + attributes(text, "img")
+        # An empty icon keeps browsers from asking the server for /favicon.ico.
+        assert attributes(text, "link") == [{"rel": "icon", "href": "data:,"}]
+        assert not attributes(text, "script") + attributes(text, "img")
         style = text.split("<style>")[1].split("</style>")[0]
         hashed = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
         (policy,) = [tag["content"] for tag in attributes(text, "meta") if "http-equiv" in tag]
