@@ -12,8 +12,8 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from clipheads.models import LOCAL_DIR, ClipModel, load_model
-from clipheads.open_clip_import import import_open_clip
+from clipheads.model.load import LOCAL_DIR, ClipModel, load_model
+from clipheads.model.open_clip_import import import_open_clip
 
 TINY: dict[str, Any] = {
     "embed_dim": 48,

@@ -8,8 +8,8 @@ import pytest
 from safetensors.numpy import load_file, save_file
 from synthetic_bundle import edit_json, write_bundle, write_gallery
 
-from clipheads.errors import BundleError
-from clipheads.progress import Silent
+from clipheads.bundle.errors import BundleError
+from clipheads.bundle.progress import Silent
 from headatlas.atlas_reader import read_atlas
 
 

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from scipy.stats import spearmanr
 
-from clipheads.audit import (
+from clipheads.bundle.errors import AtlasError
+from clipheads.maths.scores import entanglement
+from clipheads.paper.audit import (
     FOLDING,
     FOLDINGS,
     MEASURES,
@@ -27,9 +29,7 @@ from clipheads.audit import (
     rank_correlation,
     read_published,
 )
-from clipheads.descriptions import fold_label
-from clipheads.errors import AtlasError
-from clipheads.scores import entanglement
+from clipheads.texts.pools import fold_label
 
 FINAL_S = "case, punctuation, final s"
 
@@ -326,7 +326,7 @@ def test_an_unknown_reading_is_a_key_error() -> None:
 
 
 def test_the_audit_needs_no_torch() -> None:
-    code = "import sys, clipheads.audit; sys.exit('torch' in sys.modules)"
+    code = "import sys, clipheads.paper.audit; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

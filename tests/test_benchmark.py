@@ -4,7 +4,7 @@ import pytest
 from checkpoints import TINY
 
 from clipheads import benchmark
-from clipheads.open_clip_import import import_open_clip
+from clipheads.model.open_clip_import import import_open_clip
 
 
 def test_it_reports_a_plain_table(monkeypatch: pytest.MonkeyPatch) -> None:

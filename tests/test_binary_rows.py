@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clipheads.binary_rows import read_rows, rounded, write_rows
+from clipheads.browser.binary_rows import read_rows, rounded, write_rows
 
 
 def _rows() -> np.ndarray:

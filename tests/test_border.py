@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from clipheads.errors import AtlasError
-from headatlas.border import exit_code
+from clipheads.bundle.errors import AtlasError
+from headatlas.commands.border import exit_code
 
 PROGRAM = [sys.executable, "-m", "headatlas"]
 
@@ -63,7 +63,7 @@ def test_what_the_user_can_mend_is_one_line_and_exit_code_2(
 
 
 def test_a_bug_says_so_with_its_line_and_exit_code_1(capsys: pytest.CaptureFixture[str]) -> None:
-    from clipheads.text_span import textspan
+    from clipheads.maths.text_span import textspan
 
     assert exit_code(lambda: textspan([[1.0]], [[1.0, 2.0]])) == 1
 
@@ -97,7 +97,9 @@ def test_a_name_that_is_too_long_for_the_system_is_one_line(tmp_path: Path) -> N
         one_line(result.stderr)
 
 
-@pytest.mark.parametrize("module", ["typer", "rich.console", "clipheads.record_files", "json"])
+@pytest.mark.parametrize(
+    "module", ["typer", "rich.console", "clipheads.bundle.disk.record_files", "json"]
+)
 @pytest.mark.parametrize("wrapped", [False, True])
 def test_ctrl_c_while_the_program_is_loaded_is_one_line(module: str, wrapped: bool) -> None:
     # Modules in C turn what arises in them into an error of their own.
@@ -112,7 +114,7 @@ class Finder:
 
 sys.modules.pop({module!r}, None)
 sys.meta_path.insert(0, Finder())
-from headatlas.border import main
+from headatlas.commands.border import main
 sys.argv = ["head-atlas", "label", "--atlas", "nowhere"]
 main()
 """
@@ -125,7 +127,7 @@ main()
 
 
 def test_the_border_itself_loads_nothing_slow() -> None:
-    code = "import sys, headatlas.border; print(*sys.modules)"
+    code = "import sys, headatlas.commands.border; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
@@ -136,10 +138,10 @@ def test_the_border_itself_loads_nothing_slow() -> None:
 def test_ctrl_c_in_a_running_command_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "index.html").write_text("<!doctype html>")
     code = (
-        "import headatlas.serve as s\n"
+        "import headatlas.publish.serve as s\n"
         "def wait(*a): a[2]('ready'); import time; time.sleep(60)\n"
         "s.serve = wait\n"
-        "from headatlas.border import main\n"
+        "from headatlas.commands.border import main\n"
         "main()"
     )
     process = subprocess.Popen(

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clipheads.demo_world.captions import (
+from clipheads.demo_world.world.captions import (
     BACKDROP_WORDS,
     WEATHER_WORDS,
     attribute_texts,
@@ -15,8 +15,8 @@ from clipheads.demo_world.captions import (
     scene_facts,
     title,
 )
-from clipheads.demo_world.scenes import COLOURS, PATTERNS, STYLES, Scene, sample_scene
-from clipheads.demo_world.sprites import default_sprites
+from clipheads.demo_world.world.scenes import COLOURS, PATTERNS, STYLES, Scene, sample_scene
+from clipheads.demo_world.world.sprites import default_sprites
 
 SEEDS = st.integers(0, 10_000_000)
 TEXTS = attribute_texts(default_sprites())
@@ -102,8 +102,8 @@ def test_captions_of_one_scene_differ_in_what_they_leave_out() -> None:
 
 
 def test_no_caption_is_cut_by_the_context_of_the_demo_clip() -> None:
-    from clipheads.demo_world.training import MODEL_CONFIG
-    from clipheads.open_clip_import import import_open_clip
+    from clipheads.demo_world.clip.training import MODEL_CONFIG
+    from clipheads.model.open_clip_import import import_open_clip
 
     context = MODEL_CONFIG["text_cfg"]["context_length"]
     tokenizer = import_open_clip().SimpleTokenizer(context_length=77)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clipheads.errors import AtlasError
-from headatlas.check import check_site, read_page
+from clipheads.bundle.errors import AtlasError
+from headatlas.publish.check import check_site, read_page
 
 PAGE = '<!doctype html>\n<html lang="en"><head><title>Page</title></head><body>{}</body></html>\n'
 

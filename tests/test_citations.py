@@ -6,11 +6,11 @@ from types import SimpleNamespace
 import pytest
 from synthetic_bundle import write_bundle
 
-from clipheads.audit import read_published
+from clipheads.paper.audit import read_published
 from headatlas.atlas_reader import read_atlas
 from headatlas.citations import PAPER, YEAR, cite_model_page, cite_page, cite_published
-from headatlas.pages import build_pages, cited, model_views
-from headatlas.published import published_pages
+from headatlas.pages.everything import build_pages, cited, model_views
+from headatlas.pages.published import published_pages
 
 RECORD = SimpleNamespace(
     name="ViT-B-32_openai",

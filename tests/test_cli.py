@@ -10,9 +10,9 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from clipheads.bundle import SkippedImage
-from clipheads.errors import AtlasError
-from clipheads.models import PAPER_MODELS
-from headatlas import cli
+from clipheads.bundle.errors import AtlasError
+from clipheads.model.load import PAPER_MODELS
+from headatlas.commands import cli
 
 COMMANDS = (
     "demo",

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from clipheads.covariance import Moments, moments, split_terms, term_moments, term_shares
-from clipheads.decomposition import Decomposition, contributions, decompose, head_basis
-from clipheads.models import ClipModel
+from clipheads.maths.decomposition import Decomposition, contributions, decompose, head_basis
+from clipheads.maths.moments import Moments, moments, split_terms, term_moments, term_shares
+from clipheads.model.load import ClipModel
 
 
 def cut(total: int, cuts: list[int]) -> list[slice]:

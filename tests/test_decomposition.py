@@ -9,7 +9,7 @@ from checkpoints import tiny_model, write_checkpoint
 from torch import Tensor
 
 from clipheads.bundle import Precision
-from clipheads.decomposition import (
+from clipheads.maths.decomposition import (
     class_token_attention,
     contributions,
     decompose,
@@ -17,7 +17,7 @@ from clipheads.decomposition import (
     head_basis,
     precision_error,
 )
-from clipheads.models import ClipModel, load_model
+from clipheads.model.load import ClipModel, load_model
 
 TINY_VARIANTS = {
     "plain": {},

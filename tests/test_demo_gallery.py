@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clipheads.demo_world import gallery
-from clipheads.demo_world.evaluation import FIRST_EVALUATION_SEED
-from clipheads.demo_world.gallery import choose_scenes, write_demo_gallery
-from clipheads.demo_world.scenes import draw_scene, sample_scene
-from clipheads.demo_world.sprites import default_sprites
-from clipheads.errors import AtlasError
+from clipheads.bundle.errors import AtlasError
+from clipheads.demo_world.clip.evaluation import FIRST_EVALUATION_SEED
+from clipheads.demo_world.world import gallery
+from clipheads.demo_world.world.gallery import choose_scenes, write_demo_gallery
+from clipheads.demo_world.world.scenes import draw_scene, sample_scene
+from clipheads.demo_world.world.sprites import default_sprites
 
 
 def test_every_category_is_shown_as_often_as_any_other() -> None:

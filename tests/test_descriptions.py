@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clipheads.descriptions import (
+from clipheads.bundle.errors import AtlasError
+from clipheads.texts.pools import (
     Description,
     fold_label,
     pool_record,
@@ -14,7 +15,6 @@ from clipheads.descriptions import (
     read_descriptions,
     read_words,
 )
-from clipheads.errors import AtlasError
 
 
 def test_a_csv_carries_properties(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from checkpoints import tiny_config, write_local_dir
 from PIL import Image
 from typer.testing import CliRunner
 
-from headatlas import cli
+from headatlas.commands import cli
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [
@@ -43,7 +43,7 @@ NOT_RUN = {
     "make lint": "runs mypy for a minute; test_project.py runs its parts",
     "make bench": "measures for minutes",
     "npm install": "downloads",
-    "python -m clipheads.demo_world.make_sprites": "reads what npm has downloaded",
+    "python -m clipheads.demo_world.world.make_sprites": "reads what npm has downloaded",
     "python docs/make_pictures.py": "takes pictures of a finished site in a browser",
     "head-atlas demo": "builds for minutes; test_pipeline.py runs its steps",
     "head-atlas ground-truth": "measures for minutes; test_ground_truth.py runs it on small ones",

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from clipheads.bundle import Label
-from clipheads.explained_labels import Pool, label_by_explained
-from clipheads.text_span import textspan
+from clipheads.labels.explained import Pool, label_by_explained
+from clipheads.maths.text_span import textspan
 
 D = 40
 PARENTS = {"bird": "animal", "fish": "animal", "animal": "object", "vehicle": "object",

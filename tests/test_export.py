@@ -10,11 +10,16 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch.nn.functional import normalize
 
-from clipheads import export
-from clipheads.errors import ModelError
-from clipheads.export import export_projections, project, projection_model, save_tensors
-from clipheads.fidelity import MAX_ERROR, MIN_SAME
-from clipheads.onnx_graph import read_fidelity
+from clipheads.browser import projections as export
+from clipheads.browser.fidelity import MAX_ERROR, MIN_SAME
+from clipheads.browser.onnx_graph import read_fidelity
+from clipheads.browser.projections import (
+    export_projections,
+    project,
+    projection_model,
+    save_tensors,
+)
+from clipheads.bundle.errors import ModelError
 
 
 def _random(*shape: int, seed: int = 0) -> torch.Tensor:

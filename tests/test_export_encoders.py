@@ -12,12 +12,8 @@ from checkpoints import TINY, random_clip, tiny_config, tiny_model
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from clipheads import export_encoders
-from clipheads.bundle import Storage
-from clipheads.data_files import data_file
-from clipheads.decomposition import contributions, decompose, decompose_patches, head_basis
-from clipheads.errors import ModelError
-from clipheads.export_encoders import (
+from clipheads.browser import encoders as export_encoders
+from clipheads.browser.encoders import (
     MAX_ENCODER_ERROR,
     ensure_exportable,
     export_image_encoder,
@@ -27,10 +23,14 @@ from clipheads.export_encoders import (
     text_encoder,
     tokenizer_facts,
 )
-from clipheads.fidelity import MAX_ERROR
-from clipheads.models import ClipModel, load_model
-from clipheads.onnx_graph import onnx_session, read_fidelity
-from clipheads.open_clip_import import import_open_clip
+from clipheads.browser.fidelity import MAX_ERROR
+from clipheads.browser.onnx_graph import onnx_session, read_fidelity
+from clipheads.bundle import Storage
+from clipheads.bundle.disk.data_files import data_file
+from clipheads.bundle.errors import ModelError
+from clipheads.maths.decomposition import contributions, decompose, decompose_patches, head_basis
+from clipheads.model.load import ClipModel, load_model
+from clipheads.model.open_clip_import import import_open_clip
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "plain": {},

@@ -11,15 +11,15 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch.nn.functional import normalize
 
-from clipheads.atomic_files import sha256_file
-from clipheads.binary_rows import read_rows
+from clipheads.browser.binary_rows import read_rows
+from clipheads.browser.fidelity import MAX_ERROR, MIN_SAME
+from clipheads.browser.projections import project
+from clipheads.browser.search_files import RECORD, replace_properties
 from clipheads.bundle import GalleryManifest, HeadRecord, SearchRecord
-from clipheads.errors import AtlasError
-from clipheads.export import project
-from clipheads.export_search import RECORD, replace_properties
-from clipheads.fidelity import MAX_ERROR, MIN_SAME
-from clipheads.neighbours import property_vectors
-from clipheads.pipeline import build_model
+from clipheads.bundle.disk.hashing import sha256_file
+from clipheads.bundle.errors import AtlasError
+from clipheads.maths.neighbours import property_vectors
+from clipheads.stages.pipeline import build_model
 
 
 @pytest.fixture(scope="module")

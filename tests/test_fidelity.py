@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from clipheads.fidelity import compare_answers, text_queries, unit_queries
+from clipheads.browser.fidelity import compare_answers, text_queries, unit_queries
 
 
 def _coordinates(images: int = 30) -> torch.Tensor:

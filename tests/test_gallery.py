@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from clipheads import gallery
 from clipheads.bundle import GalleryManifest
-from clipheads.errors import GalleryError
-from clipheads.gallery import in_order, open_image, room_for, write_gallery
-from clipheads.gallery_files import GalleryFile, list_gallery, readable
+from clipheads.bundle.errors import GalleryError
+from clipheads.gallery import pictures as gallery
+from clipheads.gallery.files import GalleryFile, list_gallery, readable
+from clipheads.gallery.pictures import in_order, open_image, room_for, write_gallery
 
 RED = (200, 30, 40)
 

@@ -13,12 +13,12 @@ from checkpoints import tiny_config, write_local_dir
 from PIL import Image
 from safetensors.torch import load_file
 
-from clipheads.errors import GalleryError
-from clipheads.gallery import open_image, write_gallery
-from clipheads.gallery_files import gallery_title, list_gallery
-from clipheads.image_ids import image_id
-from clipheads.pipeline import build_model
-from clipheads.tar_shards import shards_of
+from clipheads.bundle.errors import GalleryError
+from clipheads.gallery.files import gallery_title, list_gallery
+from clipheads.gallery.image_ids import image_id
+from clipheads.gallery.pictures import open_image, write_gallery
+from clipheads.gallery.tar_shards import shards_of
+from clipheads.stages.pipeline import build_model
 
 
 @pytest.fixture

@@ -8,10 +8,11 @@ import torch
 from checkpoints import tiny_model
 from PIL import Image
 
-from clipheads.decomposition import decompose, head_basis
-from clipheads.errors import GalleryError, ModelError
-from clipheads.gallery import open_image
-from clipheads.gallery_pass import (
+from clipheads.bundle.errors import GalleryError, ModelError
+from clipheads.gallery.pictures import open_image
+from clipheads.maths.decomposition import decompose, head_basis
+from clipheads.model.load import ClipModel
+from clipheads.stages.gallery_pass import (
     Contributions,
     contribute,
     load_contributions,
@@ -19,7 +20,6 @@ from clipheads.gallery_pass import (
     patch_contributions,
     save_contributions,
 )
-from clipheads.models import ClipModel
 
 HEADS = [(1, 0), (1, 1), (2, 0), (2, 1)]
 

@@ -9,19 +9,20 @@ from pathlib import Path
 import pytest
 
 from clipheads.bundle import GroundTruthRecord, LabelTruth
-from clipheads.data_files import data_file
-from clipheads.demo_world import gallery, ground_truth, map_truth
-from clipheads.demo_world.causes import PROPERTY_OF_GROUP, SEEDS_OF_CHANGES
-from clipheads.demo_world.evaluation import FIRST_EVALUATION_SEED, SCENES
-from clipheads.demo_world.gallery import write_demo_gallery
-from clipheads.demo_world.ground_truth import write_ground_truth
-from clipheads.demo_world.interventions import GROUPS
-from clipheads.demo_world.label_truth import is_right
-from clipheads.demo_world.training import FIRST_TRAINING_SEED
-from clipheads.demo_world.truth_report import report
-from clipheads.errors import AtlasError
-from clipheads.pipeline import build_model
-from clipheads.taxonomy import read_taxonomy
+from clipheads.bundle.disk.data_files import data_file
+from clipheads.bundle.errors import AtlasError
+from clipheads.demo_world.clip.evaluation import FIRST_EVALUATION_SEED, SCENES
+from clipheads.demo_world.clip.training import FIRST_TRAINING_SEED
+from clipheads.demo_world.truth import ground_truth, map_truth
+from clipheads.demo_world.truth.causes import PROPERTY_OF_GROUP, SEEDS_OF_CHANGES
+from clipheads.demo_world.truth.ground_truth import write_ground_truth
+from clipheads.demo_world.truth.interventions import GROUPS
+from clipheads.demo_world.truth.label_truth import is_right
+from clipheads.demo_world.truth.report import report
+from clipheads.demo_world.world import gallery
+from clipheads.demo_world.world.gallery import write_demo_gallery
+from clipheads.stages.pipeline import build_model
+from clipheads.texts.taxonomy import read_taxonomy
 
 MODEL = f"local-dir:{data_file('demo', 'demo-clip')}"
 PARENTS = read_taxonomy(data_file("demo", "descriptions.csv"))

@@ -16,15 +16,15 @@ from clipheads.bundle import (
     LabelTruth,
     ModelLabelTruth,
 )
-from clipheads.data_files import data_file
-from clipheads.progress import Silent
-from clipheads.record_files import read_record
+from clipheads.bundle.disk.data_files import data_file
+from clipheads.bundle.disk.record_files import read_record
+from clipheads.bundle.progress import Silent
 from headatlas.atlas_reader import read_atlas
-from headatlas.causal_bars import GROUP_NAMES
-from headatlas.check import check_site
-from headatlas.ground_truth import METHODS, ground_truth_page
-from headatlas.pages import model_views
-from headatlas.plots import ablation_plot, descriptions_plot
+from headatlas.pages.everything import model_views
+from headatlas.pages.ground_truth import METHODS, ground_truth_page
+from headatlas.pictures.causal_bars import GROUP_NAMES
+from headatlas.pictures.plots import ablation_plot, descriptions_plot
+from headatlas.publish.check import check_site
 from headatlas.site import generate_site
 
 
@@ -133,7 +133,7 @@ def test_only_models_that_played_no_part_in_the_choice_are_called_so(
 ) -> None:
     (tmp_path / "labellers.json").write_text(comparison(of_others=of_others))
     monkeypatch.setattr(
-        "headatlas.ground_truth.data_file", lambda *_names: tmp_path / "labellers.json"
+        "headatlas.pages.ground_truth.data_file", lambda *_names: tmp_path / "labellers.json"
     )
     generate_site(atlas, tmp_path / "site")
     text = (tmp_path / "site" / "ground-truth" / "index.html").read_text()

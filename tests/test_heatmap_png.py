@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from headatlas.heatmap_png import COOL, OPAQUE, WARM, heatmap_png, heatmap_uri, peak, place
+from headatlas.pictures.heat_maps import COOL, OPAQUE, WARM, heatmap_png, heatmap_uri, peak, place
 
 grids = arrays(
     np.float64,

@@ -15,17 +15,17 @@ from synthetic_bundle import edit_json, write_bundle
 from synthetic_search import write_search
 from synthetic_truth import write_truth
 
-from clipheads.errors import AtlasError
-from clipheads.labels import name_heads_by_majority
-from clipheads.progress import Silent
-from clipheads.relabel import relabel
+from clipheads.bundle.errors import AtlasError
+from clipheads.bundle.progress import Silent
+from clipheads.labels.labeller import name_heads_by_majority
+from clipheads.stages.relabel import relabel
 from headatlas.atlas_reader import read_atlas
-from headatlas.ground_truth import ground_truth_page
-from headatlas.onnxruntime_web import Runtime
-from headatlas.output import site_output
-from headatlas.pages import build_pages, gallery_files, model_views
+from headatlas.pages.everything import build_pages, gallery_files, model_views
+from headatlas.pages.ground_truth import ground_truth_page
+from headatlas.publish.output import site_output
+from headatlas.publish.search_files import search_page
 from headatlas.render import render
-from headatlas.search import search_page
+from headatlas.runtime.onnxruntime_web import Runtime
 
 RECORDS = (
     "gallery/manifest.json",

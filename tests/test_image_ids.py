@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clipheads.gallery_files import list_gallery
-from clipheads.image_ids import image_id
-from clipheads.slugs import DEVICES
+from clipheads.bundle.slugs import DEVICES
+from clipheads.gallery.files import list_gallery
+from clipheads.gallery.image_ids import image_id
 
 PIECES = st.sampled_from(
     [

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from clipheads.bundle import PoolRecord
-from clipheads.descriptions import Description
-from clipheads.errors import AtlasError
-from clipheads.imported_labels import name_heads_from_file
+from clipheads.bundle.errors import AtlasError
+from clipheads.labels.imported import name_heads_from_file
+from clipheads.texts.pools import Description
 
 HEADS = {
     "L0.H0": [

@@ -33,13 +33,13 @@ from misbehaving_server import (
     trickle_headers,
 )
 
-from clipheads import incontext
 from clipheads.bundle import Label
-from clipheads.chat_client import LARGEST_REPLY, LONGEST_WAIT, retry_after, retry_delay
-from clipheads.data_files import data_file
-from clipheads.descriptions import Description, read_descriptions
-from clipheads.errors import AtlasError
-from clipheads.incontext import (
+from clipheads.bundle.disk.data_files import data_file
+from clipheads.bundle.errors import AtlasError
+from clipheads.bundle.progress import Advance
+from clipheads.labels import in_context as incontext
+from clipheads.labels.chat import LARGEST_REPLY, LONGEST_WAIT, retry_after, retry_delay
+from clipheads.labels.in_context import (
     LONGEST_LABEL,
     LONGEST_REASON,
     PROMPT_VERSION,
@@ -51,7 +51,7 @@ from clipheads.incontext import (
     label_heads_in_context,
     name_heads_in_context,
 )
-from clipheads.progress import Advance
+from clipheads.texts.pools import Description, read_descriptions
 
 HEADS = {f"L11.H{place}": [f"number {place} of kind{place}", "a cat"] for place in range(6)}
 

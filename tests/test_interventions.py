@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clipheads.demo_world.interventions import (
+from clipheads.demo_world.truth.interventions import (
     GROUPS,
     change_attribute,
     changed_scenes,
     paired_scenes,
     replace_group,
 )
-from clipheads.demo_world.scenes import (
+from clipheads.demo_world.world.scenes import (
     COLOURLESS_STYLES,
     KNOWN_BY_COLOUR,
     Scene,

@@ -10,10 +10,10 @@ from checkpoints import tiny_config, write_local_dir
 from dying import Changes, Killed, count_changes, watched
 from PIL import Image
 
-from clipheads.errors import AtlasError
-from clipheads.imported_labels import name_heads_from_file
-from clipheads.pipeline import build_model
-from clipheads.relabel import bundle_folders, relabel
+from clipheads.bundle.errors import AtlasError
+from clipheads.labels.imported import name_heads_from_file
+from clipheads.stages.pipeline import build_model
+from clipheads.stages.relabel import bundle_folders, relabel
 
 FOREIGN = {"gallery/holiday.jpg": b"mine", "tiny/heads/thesis.docx": b"mine too"}
 

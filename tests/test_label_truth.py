@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from misbehaving_server import KEY, Asked, MisbehavingServer, completion
 
-from clipheads.data_files import data_file
-from clipheads.demo_world.label_truth import is_right, label_by_count, label_truth
-from clipheads.descriptions import Description, read_descriptions
-from clipheads.incontext import label_heads_in_context
+from clipheads.bundle.disk.data_files import data_file
+from clipheads.demo_world.truth.label_truth import is_right, label_by_count, label_truth
+from clipheads.labels.in_context import label_heads_in_context
+from clipheads.texts.pools import Description, read_descriptions
 from clipheads.truth.shared_attribute import shared_attribute
 
 PARENTS = {"bird": "animal", "animal": "object", "colour": "background", "pattern": "background"}

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clipheads.descriptions import Description
-from clipheads.labels import label_head, majority_labeller, matches
+from clipheads.labels.labeller import label_head, majority_labeller, matches
+from clipheads.texts.pools import Description
 
 
 def _picks(*properties: str | None) -> list[Description]:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from clipheads.errors import AtlasError
-from clipheads.locking import locked
+from clipheads.bundle.disk.locking import locked
+from clipheads.bundle.errors import AtlasError
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from clipheads.locking import locked
+from clipheads.bundle.disk.locking import locked
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

@@ -7,8 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from clipheads.demo_world.captions import Caption, attribute_texts, scene_facts
-from clipheads.demo_world.losses import (
+from clipheads.demo_world.clip.losses import (
     QUESTION_WEIGHTS,
     also_true,
     answers,
@@ -19,9 +18,10 @@ from clipheads.demo_world.losses import (
     residual_streams,
     training_loss,
 )
-from clipheads.demo_world.scenes import sample_scene
-from clipheads.demo_world.sprites import default_sprites
-from clipheads.open_clip_import import import_open_clip
+from clipheads.demo_world.world.captions import Caption, attribute_texts, scene_facts
+from clipheads.demo_world.world.scenes import sample_scene
+from clipheads.demo_world.world.sprites import default_sprites
+from clipheads.model.open_clip_import import import_open_clip
 
 TEXTS = attribute_texts(default_sprites())
 RIGHT = {"shape": torch.eye(2).repeat(4, 1), "size": torch.eye(3).repeat(3, 1)[:8]}

@@ -9,9 +9,9 @@ import pytest
 from checkpoints import tiny_config, write_local_dir
 from PIL import Image
 
-from clipheads.errors import AtlasError, ModelError
-from clipheads.model_names import refuse_one_name_twice
-from clipheads.pipeline import BuildReport, build_model
+from clipheads.bundle.errors import AtlasError, ModelError
+from clipheads.model.names import refuse_one_name_twice
+from clipheads.stages.pipeline import BuildReport, build_model
 
 
 @pytest.fixture

@@ -15,10 +15,10 @@ from checkpoints import TINY, random_clip, tiny_config, tiny_model, write_local_
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from clipheads import models
-from clipheads.errors import ModelError
-from clipheads.models import PAPER_MODELS, embed_texts, known_models, load_model
-from clipheads.open_clip_import import import_open_clip
+from clipheads.bundle.errors import ModelError
+from clipheads.model import load as models
+from clipheads.model.load import PAPER_MODELS, embed_texts, known_models, load_model
+from clipheads.model.open_clip_import import import_open_clip
 
 TINY_NAME = "ViT-B-32"
 """The tests give this architecture a tiny configuration, so that its checkpoints are small."""

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn.functional import normalize
 
-from clipheads.neighbours import (
+from clipheads.maths.neighbours import (
     image_neighbours,
     nearest,
     property_vectors,

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from clipheads.demo_world.noun_phrases import one, several, sized
-from clipheads.demo_world.sprites import default_sprites
+from clipheads.demo_world.world.noun_phrases import one, several, sized
+from clipheads.demo_world.world.sprites import default_sprites
 
 NAMES = [item.name for item in default_sprites().objects]
 JOINT = r" (?:of|with|in|on|at|behind|screaming|pointing|and|up|down) "

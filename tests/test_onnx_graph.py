@@ -6,10 +6,8 @@ import numpy as np
 import onnx
 import pytest
 
-from clipheads import onnx_graph
-from clipheads.bundle import Fidelity, Storage
-from clipheads.errors import ModelError
-from clipheads.onnx_graph import (
+from clipheads.browser import onnx_graph
+from clipheads.browser.onnx_graph import (
     STORAGES,
     Graph,
     make_onnx,
@@ -17,6 +15,8 @@ from clipheads.onnx_graph import (
     read_fidelity,
     save_onnx,
 )
+from clipheads.bundle import Fidelity, Storage
+from clipheads.bundle.errors import ModelError
 
 MATRIX = np.random.default_rng(0).standard_normal((96, 8)) * np.geomspace(0.01, 10, 8)
 FIDELITY = Fidelity(

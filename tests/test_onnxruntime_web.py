@@ -5,8 +5,8 @@ import stat
 
 import pytest
 
-from headatlas import onnxruntime_web
-from headatlas.onnxruntime_web import INTEGRITY, VERSION, fetch_runtime, integrity
+from headatlas.runtime import onnxruntime_web
+from headatlas.runtime.onnxruntime_web import INTEGRITY, VERSION, fetch_runtime, integrity
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from clipheads.open_clip_import import import_open_clip
+from clipheads.model.open_clip_import import import_open_clip
 
 
 def run(code: str) -> str:
@@ -22,7 +22,7 @@ def test_it_is_open_clip_and_the_same_module_each_time() -> None:
 
 def test_image_transforms_work_after_the_import() -> None:
     code = (
-        "from clipheads.open_clip_import import import_open_clip\n"
+        "from clipheads.model.open_clip_import import import_open_clip\n"
         "clip = import_open_clip()\n"
         "from PIL import Image\n"
         "from open_clip.transform import PreprocessCfg, image_transform_v2\n"
@@ -39,7 +39,7 @@ def test_operators_are_declared_only_where_torchvision_could_not(kind: str) -> N
     code = f"""
 import sys, types
 import torch
-from clipheads import open_clip_import
+from clipheads.model import open_clip_import
 
 class Loader:
     def create_module(self, spec):
@@ -68,7 +68,7 @@ print(len(open_clip_import._declarations), hasattr(torch.ops.torchvision, "qnms"
 def test_other_failures_of_torchvision_are_not_hidden() -> None:
     code = (
         "import sys\n"
-        "from clipheads.open_clip_import import import_open_clip\n"
+        "from clipheads.model.open_clip_import import import_open_clip\n"
         "class Broken:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
         "        if name == 'torchvision':\n"

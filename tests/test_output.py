@@ -6,10 +6,10 @@ from contextlib import suppress
 import pytest
 from dying import Changes, Killed, count_changes, watched
 
-from clipheads.errors import AtlasError
-from clipheads.locking import locked
-from clipheads.owned_files import SITE_LIST, read_list
-from headatlas.output import site_output
+from clipheads.bundle.disk.locking import locked
+from clipheads.bundle.disk.owned_files import SITE_LIST, read_list
+from clipheads.bundle.errors import AtlasError
+from headatlas.publish.output import site_output
 
 
 @pytest.fixture(autouse=True)

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from dying import Changes, Killed, count_changes, watched
 
-from clipheads.errors import AtlasError
-from clipheads.owned_files import (
+from clipheads.bundle.disk.owned_files import (
     LIST,
     PROGRAM,
     SCRATCH,
@@ -26,7 +25,8 @@ from clipheads.owned_files import (
     scratch_folder,
     settle,
 )
-from clipheads.stages import resume_shards
+from clipheads.bundle.errors import AtlasError
+from clipheads.stages.engine import resume_shards
 
 
 def write(folder: Path, files: dict[str, str], maker: str = "records", key: str = "k") -> None:

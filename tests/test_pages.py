@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 from synthetic_bundle import write_bundle
 
-from clipheads.errors import AtlasError
+from clipheads.bundle.errors import AtlasError
 from headatlas.atlas_reader import read_atlas
 from headatlas.links import Link
-from headatlas.pages import (
+from headatlas.pages.everything import (
     HeadContent,
     ImageContent,
     ImagesContent,
@@ -92,7 +92,7 @@ def test_heads_form_one_chain_and_columns_of_layers(pages):
 
 
 def test_a_large_gallery_is_listed_on_several_leaves(atlas, monkeypatch):
-    monkeypatch.setattr("headatlas.pages.LEAF", 4)
+    monkeypatch.setattr("headatlas.pages.everything.LEAF", 4)
     pages = build_pages(atlas, model_views(atlas), {})
     check_links(pages, other_files(atlas, pages))
     leaves = [

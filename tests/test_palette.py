@@ -2,7 +2,7 @@
 
 import pytest
 
-from headatlas.palette import COLOURS, INK, assign, contrast, fill, stylesheet, swatch
+from headatlas.pictures.palette import COLOURS, INK, assign, contrast, fill, stylesheet, swatch
 
 
 def test_contrast_is_that_of_wcag():

@@ -13,7 +13,8 @@ from checkpoints import tiny_config, write_local_dir
 from PIL import Image
 from safetensors.torch import load_file
 
-from clipheads import pipeline, stage_settings
+from clipheads.browser.fidelity import MAX_ERROR
+from clipheads.browser.projections import project
 from clipheads.bundle import (
     GalleryManifest,
     HeadRecord,
@@ -22,19 +23,19 @@ from clipheads.bundle import (
     Labeller,
     ModelRecord,
 )
-from clipheads.decomposition import decompose_patches
-from clipheads.descriptions import Description
-from clipheads.errors import AtlasError, GalleryError, ModelError
-from clipheads.export import project
-from clipheads.fidelity import MAX_ERROR
-from clipheads.gallery import open_image
-from clipheads.labels import NamedHeads
-from clipheads.locking import locked
-from clipheads.models import embed_texts, load_model
-from clipheads.pipeline import BuildReport, build_model, folder_name
-from clipheads.progress import Advance
-from clipheads.transform_pass import transformed_coordinates
-from clipheads.transforms import all_transforms
+from clipheads.bundle.disk.locking import locked
+from clipheads.bundle.errors import AtlasError, GalleryError, ModelError
+from clipheads.bundle.progress import Advance
+from clipheads.gallery.pictures import open_image
+from clipheads.gallery.transforms import all_transforms
+from clipheads.labels.labeller import NamedHeads
+from clipheads.maths.decomposition import decompose_patches
+from clipheads.model.load import embed_texts, load_model
+from clipheads.stages import pipeline
+from clipheads.stages import settings as stage_settings
+from clipheads.stages.pipeline import BuildReport, build_model, folder_name
+from clipheads.stages.transform_pass import transformed_coordinates
+from clipheads.texts.pools import Description
 
 STAGES = [
     "gallery",
@@ -278,7 +279,7 @@ def test_an_interrupted_build_resumes_where_it_stopped(
         opened.append(path)
         return open_image(path)
 
-    monkeypatch.setattr("clipheads.gallery_pass.open_image", count)
+    monkeypatch.setattr("clipheads.stages.gallery_pass.open_image", count)
     report = _build(inputs, atlas, batch_size=1, progress=images)
     again = images.totals[stage] - kept
     mapped = images.totals["heat maps"] if stage == "contributions" else 0
@@ -522,7 +523,7 @@ def test_encoders_are_exported_when_wanted_and_removed_when_not(
 def test_a_model_whose_encoder_cannot_be_exported_is_refused_before_anything_is_computed(
     inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("clipheads.export_encoders.tokenizer_facts", lambda _model: None)
+    monkeypatch.setattr("clipheads.browser.encoders.tokenizer_facts", lambda _model: None)
     with pytest.raises(ModelError, match=r"text encoder of tiny .* tokenizer is not CLIP's own"):
         _build(inputs, tmp_path / "atlas", export_text_encoder=True)
     assert list((tmp_path / "atlas").rglob("*.safetensors")) == []

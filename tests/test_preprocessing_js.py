@@ -10,8 +10,8 @@ import PIL
 import pytest
 from PIL import Image
 
-from clipheads.gallery import open_image
-from clipheads.open_clip_import import import_open_clip
+from clipheads.gallery.pictures import open_image
+from clipheads.model.open_clip_import import import_open_clip
 from headatlas.render import templates_folder
 
 DRIVER = Path(__file__).with_name("preprocess_with_node.mjs")

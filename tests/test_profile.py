@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from clipheads.profile import measure_effects, measure_reading
-from clipheads.transforms import LUMA, all_transforms
+from clipheads.gallery.transforms import LUMA, all_transforms
+from clipheads.maths.profile import measure_effects, measure_reading
 
 IMAGES = 200
 WORDS = ["dog", "pizza"]

@@ -8,8 +8,8 @@ import pytest
 from synthetic_bundle import edit_json, write_bundle
 
 from clipheads.bundle import HeadRecord, ModelRecord
-from headatlas.check import check_site
-from headatlas.profile_views import effect_maps, head_profile_view, level
+from headatlas.pages.profile import effect_maps, head_profile_view, level
+from headatlas.publish.check import check_site
 from headatlas.site import generate_site
 
 LAYERS, HEADS = 2, 3

@@ -17,8 +17,8 @@ def test_ruff_sees_the_folder_named_build() -> None:
         capture_output=True, text=True, cwd=ROOT, check=True,
     ).stdout  # fmt: skip
 
-    assert "build/clipheads/decomposition.py" in seen
-    assert "generator/headatlas/pages.py" in seen
+    assert "build/clipheads/maths/decomposition.py" in seen
+    assert "generator/headatlas/render.py" in seen
 
 
 LOOSE = '"""Typed loosely on purpose."""\n\n\ndef double(number):\n    return 2 * number\n'
@@ -27,8 +27,8 @@ LOOSE = '"""Typed loosely on purpose."""\n\n\ndef double(number):\n    return 2 
 @pytest.mark.parametrize(
     ("module", "file"),
     [
-        ("clipheads.errors", "build/clipheads/errors.py"),
-        ("headatlas.printable", "generator/headatlas/printable.py"),
+        ("clipheads.bundle.errors", "build/clipheads/bundle/errors.py"),
+        ("headatlas.commands.printable", "generator/headatlas/commands/printable.py"),
     ],
 )
 def test_mypy_is_strict_on_both_packages(tmp_path: Path, module: str, file: str) -> None:
@@ -49,9 +49,9 @@ def test_mypy_is_strict_on_both_packages(tmp_path: Path, module: str, file: str)
 
 def test_the_generator_and_the_bundle_do_without_torch() -> None:
     modules = [
-        f"headatlas.{path.stem}"
-        for path in (ROOT / "generator" / "headatlas").glob("*.py")
-        if not path.stem.startswith("__")
+        ".".join(path.relative_to(ROOT / "generator").with_suffix("").parts)
+        for path in (ROOT / "generator" / "headatlas").rglob("*.py")
+        if not path.stem.startswith("__") and "commands" not in path.parts
     ]
     code = f"import sys, clipheads.bundle, {', '.join(modules)}; sys.exit('torch' in sys.modules)"
 
@@ -95,13 +95,13 @@ def test_the_wheel_carries_packages_templates_and_data(tmp_path: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
 
     assert {
-        "clipheads/decomposition.py",
+        "clipheads/maths/decomposition.py",
         "clipheads/data/demo/sprites.zip",
         "clipheads/data/demo/demo-clip/open_clip_model.safetensors",
         "clipheads/data/descriptions/general.csv",
         "clipheads/data/topics.csv",
         "clipheads/data/words.csv",
-        "headatlas/pages.py",
+        "headatlas/render.py",
         "headatlas/templates/page.html",
         "headatlas/templates/static/atlas.css",
     } <= names

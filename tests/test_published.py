@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from synthetic_bundle import edit_json, write_bundle
 
-from clipheads.audit import read_published
 from clipheads.bundle import RESERVED_NAMES
-from clipheads.descriptions import fold_label
+from clipheads.paper.audit import read_published
+from clipheads.texts.pools import fold_label
 from headatlas.atlas_reader import Atlas, read_atlas
-from headatlas.check import check_site
-from headatlas.pages import Page, model_views
-from headatlas.published import PublishedHeadContent, PublishedLabelsContent, published_pages
+from headatlas.pages.everything import Page, model_views
+from headatlas.pages.published import PublishedHeadContent, PublishedLabelsContent, published_pages
+from headatlas.publish.check import check_site
 from headatlas.site import generate_site
 
 BUILT = "ViT-B-32_openai"
@@ -139,7 +139,7 @@ def test_the_site_marks_them_and_says_both_labels_where_there_are_two(tmp_path: 
 
 
 def test_a_built_head_shows_the_published_label_too(tmp_path: Path) -> None:
-    from headatlas.pages import HeadContent, build_pages
+    from headatlas.pages.everything import HeadContent, build_pages
 
     read = read_atlas(write_bundle(tmp_path / "atlas", names=(BUILT,), images=6))
     pages = build_pages(read, model_views(read), {BUILT: {"L0.H1": "Told"}})

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from clipheads.quantise import quantise
+from clipheads.browser.quantise import quantise
 
 ROWS = arrays(
     np.float64,

@@ -11,12 +11,12 @@ from PIL import Image
 from sklearn.datasets import load_sample_images
 from test_cli import head_atlas
 
-from clipheads.decomposition import head_basis
-from clipheads.models import embed_texts, load_model
-from clipheads.open_clip_import import import_open_clip
-from clipheads.profile import measure_effects, measure_reading
-from clipheads.transform_pass import seen_pictures, transformed_coordinates
-from clipheads.transforms import all_transforms, word_of
+from clipheads.gallery.transforms import all_transforms, word_of
+from clipheads.maths.decomposition import head_basis
+from clipheads.maths.profile import measure_effects, measure_reading
+from clipheads.model.load import embed_texts, load_model
+from clipheads.model.open_clip_import import import_open_clip
+from clipheads.stages.transform_pass import seen_pictures, transformed_coordinates
 
 SCIKIT_IMAGE = (
     "astronaut camera cat coffee chelsea rocket coins moon brick grass gravel page text clock"

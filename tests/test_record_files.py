@@ -9,8 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict
 
-from clipheads.errors import AtlasError, BundleError
-from clipheads.record_files import parse_json, read_json, read_record, read_table, read_text
+from clipheads.bundle.disk.record_files import (
+    parse_json,
+    read_json,
+    read_record,
+    read_table,
+    read_text,
+)
+from clipheads.bundle.errors import AtlasError, BundleError
 
 
 class Point(BaseModel):

@@ -5,10 +5,10 @@ import torch
 from torch.nn.functional import normalize
 
 from clipheads.bundle import HeadRecord
-from clipheads.descriptions import Description
-from clipheads.labels import NamedHeads, label_head, majority_labeller, matching_properties
-from clipheads.neighbours import image_neighbours
-from clipheads.records import (
+from clipheads.labels.labeller import NamedHeads, label_head, majority_labeller, matching_properties
+from clipheads.maths.neighbours import image_neighbours
+from clipheads.maths.text_span import Yardsticks, textspan
+from clipheads.stages.records import (
     Findings,
     contrast_records,
     head_record,
@@ -17,7 +17,7 @@ from clipheads.records import (
     property_records,
     scores_of,
 )
-from clipheads.text_span import Yardsticks, textspan
+from clipheads.texts.pools import Description
 
 IMAGES, DIMENSION, RANK = 20, 24, 6
 POOL = [

@@ -11,12 +11,12 @@ from checkpoints import tiny_config, write_local_dir
 from PIL import Image
 
 from clipheads.bundle import HeadRecord, Label, Labeller
-from clipheads.descriptions import Description
-from clipheads.errors import AtlasError
-from clipheads.imported_labels import name_heads_from_file
-from clipheads.labels import NamedHeads, NameHeads, name_heads_by_majority
-from clipheads.pipeline import BuildReport, build_model
-from clipheads.relabel import bundle_folders, head_descriptions, relabel
+from clipheads.bundle.errors import AtlasError
+from clipheads.labels.imported import name_heads_from_file
+from clipheads.labels.labeller import NamedHeads, NameHeads, name_heads_by_majority
+from clipheads.stages.pipeline import BuildReport, build_model
+from clipheads.stages.relabel import bundle_folders, head_descriptions, relabel
+from clipheads.texts.pools import Description
 
 
 def build(inputs: Path, atlas: Path, labeller: NameHeads = name_heads_by_majority) -> BuildReport:

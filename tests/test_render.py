@@ -13,9 +13,9 @@ import pytest
 from synthetic_bundle import edit_json, write_bundle
 
 from clipheads.bundle import LABELLED_BY, Labeller
-from clipheads.scores import MATCHES_NEEDED
+from clipheads.maths.scores import MATCHES_NEEDED
 from headatlas.atlas_reader import read_atlas
-from headatlas.pages import HeadContent, build_pages, cited, model_views
+from headatlas.pages.everything import HeadContent, build_pages, cited, model_views
 from headatlas.render import (
     POLICY,
     decimal,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clipheads.demo_world.scenes import (
+from clipheads.demo_world.world.scenes import (
     BACKDROPS,
     COLOURLESS_STYLES,
     COLOURS,

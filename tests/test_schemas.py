@@ -13,7 +13,7 @@ from synthetic_search import write_search
 from synthetic_truth import write_truth
 
 from clipheads.bundle import RESERVED_NAMES
-from headatlas.schemas import RECORDS, schema_files
+from headatlas.publish.schemas import RECORDS, schema_files
 from headatlas.site import generate_site
 
 FILES = {

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clipheads.scores import association, entanglement, share_of_heads
+from clipheads.maths.scores import association, entanglement, share_of_heads
 
 
 def test_all_different_is_disentangled() -> None:

@@ -10,14 +10,14 @@ from synthetic_bundle import edit_json, write_bundle
 from synthetic_search import write_search
 
 from clipheads.bundle import RESERVED_NAMES
-from clipheads.errors import BundleError
-from clipheads.progress import Silent
+from clipheads.bundle.errors import BundleError
+from clipheads.bundle.progress import Silent
 from headatlas.atlas_reader import read_atlas
-from headatlas.check import check_site
-from headatlas.onnxruntime_web import CDN, VERSION, Runtime
-from headatlas.pages import SEARCH, model_views
+from headatlas.pages.everything import SEARCH, model_views
+from headatlas.publish.check import check_site
+from headatlas.publish.search_files import SCRIPT, WASM, search_page
 from headatlas.render import POLICY, render
-from headatlas.search import SCRIPT, WASM, search_page
+from headatlas.runtime.onnxruntime_web import CDN, VERSION, Runtime
 from headatlas.site import generate_site
 
 HERE = Runtime({SCRIPT: b"export {};", WASM: b"\0asm", "LICENSE": b"MIT"})
@@ -73,7 +73,7 @@ def test_all_that_the_page_names_is_there_and_named_by_its_content(atlas):
 
 
 def test_nothing_on_the_site_needs_a_type_that_servers_do_not_know(atlas, tmp_path, monkeypatch):
-    monkeypatch.setattr("headatlas.search.fetch_runtime", lambda: HERE)
+    monkeypatch.setattr("headatlas.publish.search_files.fetch_runtime", lambda: HERE)
     generate_site(atlas, tmp_path / "site")
     files = [path for path in (tmp_path / "site").rglob("*") if path.is_file()]
     assert [path.name for path in files if path.suffix in (".mjs", ".wasm")] == []
@@ -105,7 +105,7 @@ def test_without_an_export_there_is_no_page_and_no_link_to_one(tmp_path):
 
 
 def test_only_pages_of_models_that_can_be_searched_lead_there(atlas, tmp_path, monkeypatch):
-    monkeypatch.setattr("headatlas.search.fetch_runtime", lambda: HERE)
+    monkeypatch.setattr("headatlas.publish.search_files.fetch_runtime", lambda: HERE)
     generate_site(atlas, tmp_path / "site")
     assert check_site(tmp_path / "site") == []
     head = {

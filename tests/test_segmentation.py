@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from clipheads.segmentation import (
+from clipheads.maths.heat_maps import (
     ContrastRequest,
     TopicRequest,
     contrast_map,

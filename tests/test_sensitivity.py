@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from clipheads.truth.sensitivity import Sensitivity, change_effect, sensitivity
+from clipheads.maths.sensitivity import Sensitivity, change_effect, sensitivity
 
 VALUES = (-1.0, 0.0, 2.0)
 """Of each of two factors u and v, all equally likely."""

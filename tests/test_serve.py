@@ -8,8 +8,8 @@ import urllib.request
 
 import pytest
 
-from clipheads.errors import AtlasError
-from headatlas.serve import LOOPBACK, make_server, serve
+from clipheads.bundle.errors import AtlasError
+from headatlas.publish.serve import LOOPBACK, make_server, serve
 
 FILES = {
     "index.html": "<title>Home</title>",
@@ -131,7 +131,7 @@ def test_a_visitor_who_leaves_is_not_an_error(folder, address, capfd):
 
 
 def test_a_silent_connection_is_closed(address, monkeypatch):
-    monkeypatch.setattr("headatlas.serve._Handler.timeout", 0.2)
+    monkeypatch.setattr("headatlas.publish.serve._Handler.timeout", 0.2)
     host, port = address.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))) as visitor:
         visitor.settimeout(10)

@@ -14,11 +14,11 @@ from synthetic_bundle import edit_json, write_bundle
 from synthetic_truth import write_truth
 
 from clipheads.bundle import HeadRecord
-from clipheads.errors import AtlasError, BundleError
-from clipheads.owned_files import Made, adopt
-from clipheads.progress import Silent
-from headatlas.check import check_site
+from clipheads.bundle.disk.owned_files import Made, adopt
+from clipheads.bundle.errors import AtlasError, BundleError
+from clipheads.bundle.progress import Silent
 from headatlas.head_json import HeadFile
+from headatlas.publish.check import check_site
 from headatlas.site import generate_site
 
 

@@ -5,7 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clipheads.slugs import slug, unique_slugs
+from clipheads.bundle.slugs import slug, unique_slugs
 
 
 @given(st.text())

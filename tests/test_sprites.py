@@ -7,10 +7,10 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from clipheads.data_files import data_file
-from clipheads.demo_world.captions import description_pool
-from clipheads.demo_world.make_sprites import DOUBLE_BELOW
-from clipheads.demo_world.sprites import default_sprites
+from clipheads.bundle.disk.data_files import data_file
+from clipheads.demo_world.world.captions import description_pool
+from clipheads.demo_world.world.make_sprites import DOUBLE_BELOW
+from clipheads.demo_world.world.sprites import default_sprites
 
 
 def test_there_are_many_objects_of_many_kinds_and_at_least_30_flags() -> None:

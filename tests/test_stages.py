@@ -4,20 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from clipheads.atomic_files import replacing
-from clipheads.errors import AtlasError
-from clipheads.stages import (
-    ensure_writable,
-    remove_shards,
-    resume_shards,
-    run_stage,
-    stage_key,
-)
+from clipheads.bundle.disk.atomic_files import ensure_writable, replacing
+from clipheads.bundle.disk.hashing import sha256_json
+from clipheads.bundle.errors import AtlasError
+from clipheads.stages.engine import remove_shards, resume_shards, run_stage
 
 
 def test_a_key_depends_on_every_input_but_not_on_the_order_of_names() -> None:
-    assert stage_key({"a": 1, "b": 2}) == stage_key({"b": 2, "a": 1})
-    assert len({stage_key("x", 1), stage_key("x", 2), stage_key("y", 1), stage_key("x1")}) == 4
+    assert sha256_json({"a": 1, "b": 2}) == sha256_json({"b": 2, "a": 1})
+    assert (
+        len({sha256_json("x", 1), sha256_json("x", 2), sha256_json("y", 1), sha256_json("x1")}) == 4
+    )
 
 
 def test_a_stage_runs_again_only_for_another_key_or_a_lost_or_damaged_file(

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clipheads.errors import GalleryError
-from clipheads.tar_shards import member_bytes, opened_member, shard_members, shards_of
+from clipheads.bundle.errors import GalleryError
+from clipheads.gallery.tar_shards import member_bytes, opened_member, shard_members, shards_of
 
 BLOCK = tarfile.BLOCKSIZE
 DATA = {"a.png": b"A" * 700, "b.png": b"B" * 10, "c/d.png": b"C" * 1024}

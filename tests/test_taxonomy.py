@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from clipheads.data_files import data_file
-from clipheads.descriptions import fold_label, read_descriptions
-from clipheads.errors import AtlasError
-from clipheads.taxonomy import lineage, read_taxonomy
+from clipheads.bundle.disk.data_files import data_file
+from clipheads.bundle.errors import AtlasError
+from clipheads.texts.pools import fold_label, read_descriptions
+from clipheads.texts.taxonomy import lineage, read_taxonomy
 
 
 def write(folder: Path, *lines: str) -> Path:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from clipheads.text_span import Pick, textspan
+from clipheads.maths.text_span import Pick, textspan
 
 Array = NDArray[np.float64]
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clipheads.errors import BundleError
-from headatlas.thumbnails import SIDE, thumbnail
+from clipheads.bundle.errors import BundleError
+from headatlas.pictures.thumbnails import SIDE, thumbnail
 
 
 @pytest.mark.parametrize(("width", "height"), [(600, 300), (300, 600)])

@@ -11,13 +11,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from clipheads.data_files import data_file
-from clipheads.demo_world import evaluation, training
-from clipheads.demo_world.evaluation import evaluate
-from clipheads.demo_world.scenes import Scene, sample_scene
-from clipheads.demo_world.training import train_demo_clip
-from clipheads.errors import AtlasError
-from clipheads.models import load_model
+from clipheads.bundle.disk.data_files import data_file
+from clipheads.bundle.errors import AtlasError
+from clipheads.demo_world.clip import evaluation, training
+from clipheads.demo_world.clip.evaluation import evaluate
+from clipheads.demo_world.clip.training import train_demo_clip
+from clipheads.demo_world.world.scenes import Scene, sample_scene
+from clipheads.model.load import load_model
 
 TINY = {
     "embed_dim": 16,

@@ -9,11 +9,11 @@ from checkpoints import tiny_model
 from PIL import Image
 from torch import Tensor
 
-from clipheads.decomposition import decompose
-from clipheads.gallery_pass import batches
-from clipheads.models import ClipModel
-from clipheads.transform_pass import seen_pictures, transformed_coordinates
-from clipheads.transforms import invert, mirror
+from clipheads.gallery.transforms import invert, mirror
+from clipheads.maths.decomposition import decompose
+from clipheads.model.load import ClipModel
+from clipheads.stages.gallery_pass import batches
+from clipheads.stages.transform_pass import seen_pictures, transformed_coordinates
 
 HEADS = [(0, 1), (2, 0)]
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from clipheads.transforms import (
+from clipheads.gallery.transforms import (
     LUMA,
     NamedTransform,
     all_transforms,

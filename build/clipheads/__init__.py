@@ -12,12 +12,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from clipheads.decomposition import contributions, decompose, decompose_patches, head_basis
-    from clipheads.descriptions import read_descriptions
-    from clipheads.models import PAPER_MODELS, embed_texts, load_model
-    from clipheads.pipeline import build_model
-    from clipheads.scores import association, entanglement
-    from clipheads.text_span import textspan
+    from clipheads.maths.decomposition import (
+        contributions,
+        decompose,
+        decompose_patches,
+        head_basis,
+    )
+    from clipheads.maths.scores import association, entanglement
+    from clipheads.maths.text_span import textspan
+    from clipheads.model.load import PAPER_MODELS, embed_texts, load_model
+    from clipheads.stages.pipeline import build_model
+    from clipheads.texts.pools import read_descriptions
 
 __all__ = [
     "PAPER_MODELS",
@@ -35,18 +40,18 @@ __all__ = [
 ]
 
 _HOME = {
-    "PAPER_MODELS": "models",
-    "association": "scores",
-    "build_model": "pipeline",
-    "contributions": "decomposition",
-    "decompose": "decomposition",
-    "decompose_patches": "decomposition",
-    "embed_texts": "models",
-    "entanglement": "scores",
-    "head_basis": "decomposition",
-    "load_model": "models",
-    "read_descriptions": "descriptions",
-    "textspan": "text_span",
+    "PAPER_MODELS": "model.load",
+    "association": "maths.scores",
+    "build_model": "stages.pipeline",
+    "contributions": "maths.decomposition",
+    "decompose": "maths.decomposition",
+    "decompose_patches": "maths.decomposition",
+    "embed_texts": "model.load",
+    "entanglement": "maths.scores",
+    "head_basis": "maths.decomposition",
+    "load_model": "model.load",
+    "read_descriptions": "texts.pools",
+    "textspan": "maths.text_span",
 }
 """The module of every public name. None is called like a public name: importing a submodule binds
 it here under its own name, where it would hide the function."""

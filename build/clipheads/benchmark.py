@@ -11,11 +11,11 @@ from pathlib import Path
 
 import torch
 
-from clipheads.covariance import moments
-from clipheads.decomposition import decompose
-from clipheads.models import ClipModel, load_model
-from clipheads.open_clip_import import import_open_clip
-from clipheads.text_span import textspan
+from clipheads.maths.decomposition import decompose
+from clipheads.maths.moments import moments
+from clipheads.maths.text_span import textspan
+from clipheads.model.load import ClipModel, load_model
+from clipheads.model.open_clip_import import import_open_clip
 
 ARCHITECTURES = ("ViT-B-32", "ViT-B-16")
 GALLERIES = (500, 5_000, 50_000)

@@ -1,5 +1,5 @@
 """`python -m headatlas`, the same as `head-atlas`."""
 
-from headatlas.border import main
+from headatlas.commands.border import main
 
 main()

@@ -18,11 +18,11 @@ from clipheads.bundle import (
     ModelRecord,
     why_no_model_name,
 )
-from clipheads.containment import inside
-from clipheads.errors import BundleError
-from clipheads.progress import Progress, Silent
-from clipheads.record_files import AnyRecord
-from clipheads.record_files import read_record as read_any
+from clipheads.bundle.disk.containment import inside
+from clipheads.bundle.disk.record_files import AnyRecord
+from clipheads.bundle.disk.record_files import read_record as read_any
+from clipheads.bundle.errors import BundleError
+from clipheads.bundle.progress import Progress, Silent
 
 REBUILD = "rebuild it with `head-atlas build`"
 

@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from clipheads.bundle import HeadId, HeadRecord, HeadTruth, Index, Labeller, ModelName, Record
-
-from .links import address
-from .pages import HeadContent
-from .published import PublishedHeadContent
+from headatlas.links import address
+from headatlas.pages.everything import HeadContent
+from headatlas.pages.published import PublishedHeadContent
 
 DIGITS = 3
 """Significant digits of the largest value of a heat map; the others have as many decimals."""

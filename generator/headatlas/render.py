@@ -9,13 +9,10 @@ from urllib.parse import urlsplit
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from clipheads.bundle import LABELLED_BY
-from clipheads.errors import AtlasError
-from clipheads.scores import MATCHES_NEEDED
-
-from .base_url import is_web_address
-from .heatmap_png import heatmap_uri, peak, place
-from .links import Link, address, relative
-from .pages import (
+from clipheads.bundle.errors import AtlasError
+from clipheads.maths.scores import MATCHES_NEEDED
+from headatlas.links import Link, address, relative
+from headatlas.pages.everything import (
     COMPARE,
     GROUND_TRUTH,
     HOME,
@@ -27,7 +24,9 @@ from .pages import (
     TABLE_1,
     Page,
 )
-from .schemas import RECORDS, schema_link
+from headatlas.pictures.heat_maps import heatmap_uri, peak, place
+from headatlas.publish.base_url import is_web_address
+from headatlas.publish.schemas import RECORDS, schema_link
 
 MINUS = "\N{MINUS SIGN}"
 

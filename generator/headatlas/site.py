@@ -5,18 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from clipheads.audit import read_published
-from clipheads.errors import AtlasError
-from clipheads.owned_files import LIST
-from clipheads.progress import Progress, Silent
-
-from .atlas_reader import Atlas, read_atlas
-from .base_url import parse_base_url
-from .ground_truth import ground_truth_page, ground_truth_plots
-from .head_json import as_json, head_file, published_head_file
-from .links import address
-from .output import Output, site_output
-from .pages import (
+from clipheads.bundle.disk.owned_files import LIST
+from clipheads.bundle.errors import AtlasError
+from clipheads.bundle.progress import Progress, Silent
+from clipheads.paper.audit import read_published
+from headatlas.atlas_reader import Atlas, read_atlas
+from headatlas.head_json import as_json, head_file, published_head_file
+from headatlas.links import address
+from headatlas.pages.everything import (
     NOT_FOUND,
     HeadContent,
     Page,
@@ -26,12 +22,15 @@ from .pages import (
     gallery_files,
     model_views,
 )
-from .palette import stylesheet
-from .published import PublishedHeadContent, published_pages
-from .render import render, templates_folder
-from .schemas import schema_files
-from .search import search_page
-from .thumbnails import thumbnail
+from headatlas.pages.ground_truth import ground_truth_page, ground_truth_plots
+from headatlas.pages.published import PublishedHeadContent, published_pages
+from headatlas.pictures.palette import stylesheet
+from headatlas.pictures.thumbnails import thumbnail
+from headatlas.publish.base_url import parse_base_url
+from headatlas.publish.output import Output, site_output
+from headatlas.publish.schemas import schema_files
+from headatlas.publish.search_files import search_page
+from headatlas.render import render, templates_folder
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from synthetic_bundle import write_bundle
 
-from headatlas.serve import make_server
+from headatlas.publish.serve import make_server
 from headatlas.site import generate_site
 
 AXE = "4.14.1"

@@ -1,7 +1,7 @@
 """What visitors of the search page meet: answers that equal Python's, and nothing sent anywhere.
 
 Python's answers come from the same files by onnxruntime, open_clip's tokenizer and transform, and
-`clipheads.neighbours`.
+`clipheads.maths.neighbours`.
 """
 
 import io
@@ -23,12 +23,12 @@ from synthetic_bundle import write_bundle
 from synthetic_search import CONTEXT, GRID, SIDE, TEXTS, read_rows, write_search
 
 from clipheads.bundle import GalleryManifest, ModelRecord, SearchRecord
-from clipheads.gallery import open_image
-from clipheads.neighbours import nearest, text_neighbours, top_k
-from clipheads.open_clip_import import import_open_clip
-from clipheads.segmentation import contrast_map, topic_map
-from headatlas.onnxruntime_web import fetch_runtime
-from headatlas.serve import make_server
+from clipheads.gallery.pictures import open_image
+from clipheads.maths.heat_maps import contrast_map, topic_map
+from clipheads.maths.neighbours import nearest, text_neighbours, top_k
+from clipheads.model.open_clip_import import import_open_clip
+from headatlas.publish.serve import make_server
+from headatlas.runtime.onnxruntime_web import fetch_runtime
 from headatlas.site import generate_site
 
 OWN_TEXT = "a photo of a Zebra\u2019s caf\u00e9"
@@ -580,7 +580,7 @@ def test_from_another_host_only_what_has_the_pinned_hash_runs(
         with monkeypatch.context() as without_npm:
             without_npm.setenv("PATH", str(tmp_path))
             without_npm.setenv("XDG_CACHE_HOME", str(tmp_path))
-            without_npm.setattr("headatlas.search.CDN", host)
+            without_npm.setattr("headatlas.publish.search_files.CDN", host)
             assert shutil.which("npm") is None
             generate_site(atlas, tmp_path / "site")
         with _serving(make_server(tmp_path / "site", 0)) as address:

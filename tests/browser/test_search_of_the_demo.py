@@ -14,21 +14,21 @@ import torch
 from PIL import Image
 from torch.nn.functional import normalize
 
+from clipheads.browser.encoders import MAX_ENCODER_ERROR
 from clipheads.bundle import HeadRecord, ModelRecord, SearchRecord
-from clipheads.data_files import data_file
-from clipheads.decomposition import contributions, decompose, decompose_patches, head_basis
-from clipheads.demo_world.gallery import choose_scenes
-from clipheads.demo_world.scenes import draw_scene
-from clipheads.demo_world.sprites import default_sprites
-from clipheads.export_encoders import MAX_ENCODER_ERROR
-from clipheads.gallery import open_image
-from clipheads.models import load_model
-from clipheads.neighbours import property_vectors
-from clipheads.pipeline import build_model
-from clipheads.segmentation import contrast_map, topic_map
-from headatlas.check import check_site
-from headatlas.onnxruntime_web import fetch_runtime
-from headatlas.serve import make_server
+from clipheads.bundle.disk.data_files import data_file
+from clipheads.demo_world.world.gallery import choose_scenes
+from clipheads.demo_world.world.scenes import draw_scene
+from clipheads.demo_world.world.sprites import default_sprites
+from clipheads.gallery.pictures import open_image
+from clipheads.maths.decomposition import contributions, decompose, decompose_patches, head_basis
+from clipheads.maths.heat_maps import contrast_map, topic_map
+from clipheads.maths.neighbours import property_vectors
+from clipheads.model.load import load_model
+from clipheads.stages.pipeline import build_model
+from headatlas.publish.check import check_site
+from headatlas.publish.serve import make_server
+from headatlas.runtime.onnxruntime_web import fetch_runtime
 from headatlas.site import generate_site
 
 TEXT = "a photo of a red apple on a striped background"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from clipheads.neighbours import nearest
+from clipheads.maths.neighbours import nearest
 
 NEIGHBOURS = 8
 

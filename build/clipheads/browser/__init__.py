@@ -1,0 +1,1 @@
+"""What the search page computes with: encoders, projections and search files."""

@@ -1,0 +1,1 @@
+"""The demo CLIP: what it learns, how, and how well."""

@@ -1,0 +1,179 @@
+"""What the demo CLIP is trained for: captions, questions, and heads that know the answers.
+
+Three things go beyond the usual contrastive loss of pictures and captions.
+
+- A caption that is true of another picture of the batch is no negative of that picture.
+- Zero-shot questions are trained as they are asked: of all texts about an attribute, the picture
+  must be closest to the true one.
+- Everything is asked twice, of the embedding and of its mean-ablated form, in which all but the
+  heads of the last four layers is replaced by its mean over the batch. Real CLIPs lose almost
+  nothing by that (Gandelsman et al., 2024, section 3.3); a small model trained without it keeps
+  its objects in the MLPs, and its heads are not worth an atlas.
+"""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy, log_softmax, normalize
+
+from clipheads.demo_world.world.captions import Caption, scene_facts
+from clipheads.demo_world.world.scenes import Scene
+
+Clip = Any
+"""An open_clip module or its vision tower; open_clip carries no types."""
+
+SPECIALISED_LAYERS = 4
+"""The last layers, whose heads alone must know the answers too."""
+
+QUESTION_WEIGHTS = {"object": 2.0}
+"""How much a question counts, 0.5 where nothing else is said: objects are by far the hardest."""
+
+
+def also_true(scenes: list[Scene], captions: list[Caption]) -> Tensor:
+    """Which captions are true of scenes that they were not written for, [B, B] of bool.
+
+    Such a pair is no negative: "an ordinary picture" is true of half of all scenes, and
+    pushing it away from the others would leave the text close to none of them.
+    """
+    facts = [scene_facts(scene) for scene in scenes]
+    true = torch.tensor([[one.claims <= shown for one in captions] for shown in facts])
+    return true & ~torch.eye(len(scenes), dtype=torch.bool)
+
+
+def answers(scenes: list[Scene], texts: dict[str, dict[str, str]]) -> dict[str, Tensor]:
+    """The right answers to the question about each attribute.
+
+    Returns:
+        For each attribute [B, values]: rows sum to 1, half and half where a scene shows two
+        different objects, or are 0 where the attribute does not apply.
+    """
+    right = {}
+    for attribute, choices in texts.items():
+        places = {value: place for place, value in enumerate(choices)}
+        shares = torch.zeros(len(scenes), len(choices))
+        for row, scene in enumerate(scenes):
+            for fact, value in scene_facts(scene):
+                if fact == attribute:
+                    shares[row, places[value]] = 1
+        right[attribute] = shares / shares.sum(dim=1, keepdim=True).clamp(min=1)
+    return right
+
+
+def contrastive_loss(images: Tensor, texts: Tensor, scale: Tensor, unjust: Tensor) -> Tensor:
+    """Symmetric cross-entropy of pictures and captions; `unjust` pairs are no negatives.
+
+    Args:
+        images: [B, D] unit rows.
+        texts: [B, D] unit rows, in the order of the images.
+        scale: the inverse temperature.
+        unjust: [B, B] of bool, see `also_true`.
+
+    Returns:
+        Scalar.
+    """
+    own = torch.arange(len(images), device=images.device)
+    logits = (scale * images @ texts.T).masked_fill(unjust, -math.inf)
+    return (cross_entropy(logits, own) + cross_entropy(logits.T, own)) / 2
+
+
+def question_loss(images: Tensor, texts: Tensor, scale: Tensor, right: dict[str, Tensor]) -> Tensor:
+    """Weighted sum over the attributes of the cross-entropy of their zero-shot question.
+
+    Args:
+        images: [B, D] unit rows.
+        texts: [values of all attributes, D] unit rows, attribute after attribute.
+        scale: the inverse temperature.
+        right: of `answers`.
+
+    Returns:
+        Scalar; pictures in which an attribute does not apply do not count for it.
+    """
+    sizes = [shares.shape[1] for shares in right.values()]
+    all_logits = torch.split(scale * images @ texts.T, sizes, dim=1)
+    total = torch.zeros((), device=images.device)
+    for (attribute, shares), logits in zip(right.items(), all_logits, strict=True):
+        surprise = -(shares * log_softmax(logits, dim=1)).sum()
+        weight = QUESTION_WEIGHTS.get(attribute, 0.5)
+        total = total + weight * surprise / shares.sum().clamp(min=1)
+    return total
+
+
+def training_loss(
+    clip: Clip,
+    pixels: Tensor,
+    captions: Tensor,
+    unjust: Tensor,
+    questions: Tensor,
+    right: dict[str, Tensor],
+) -> Tensor:
+    """Both losses of the embedding and of its mean-ablated form, averaged over the two.
+
+    Args:
+        clip: the model in training.
+        pixels: [B, 3, side, side], normalised.
+        captions: [B, context] tokens.
+        unjust: [B, B] of bool, see `also_true`.
+        questions: [values of all attributes, context] tokens.
+        right: of `answers`.
+
+    Returns:
+        Scalar.
+    """
+    whole, heads_alone = residual_streams(clip.visual, pixels)
+    rest = (whole - heads_alone).mean(dim=0, keepdim=True)
+    texts, choices = encode_texts(clip, captions), encode_texts(clip, questions)
+    scale = clip.logit_scale.exp()
+    losses = []
+    for residual in (whole, rest + heads_alone):
+        images = project(clip.visual, residual)
+        losses.append(contrastive_loss(images, texts, scale, unjust))
+        losses.append(question_loss(images, choices, scale, right))
+    return torch.stack(losses).sum() / 2
+
+
+def encode_texts(clip: Clip, tokens: Tensor) -> Tensor:
+    """Unit embeddings of texts, [n, context] to [n, D], with the common padding cut off.
+
+    The text tower is causal and read at the end token: what follows it changes nothing.
+    """
+    tokens = tokens[:, : int((tokens != 0).sum(dim=1).max())]
+    length = tokens.shape[1]
+    states = clip.token_embedding(tokens) + clip.positional_embedding[:length]
+    states = clip.transformer(states, attn_mask=clip.attn_mask[:length, :length])
+    ends = clip.ln_final(states)[torch.arange(len(tokens)), tokens.argmax(dim=1)]
+    return normalize((ends @ clip.text_projection).float(), dim=-1)
+
+
+def residual_streams(visual: Clip, pixels: Tensor) -> tuple[Tensor, Tensor]:
+    """The class token before `ln_post`, and what the specialised heads added to it.
+
+    Returns:
+        Two times [B, width] in float32.
+    """
+    with _class_token_of_attention(visual, SPECIALISED_LAYERS) as heads:
+        tokens: Tensor = visual.transformer(visual._embeds(pixels))
+    return tokens[:, 0].float(), torch.stack(heads).sum(dim=0).float()
+
+
+def project(visual: Clip, residual: Tensor) -> Tensor:
+    """Unit embeddings of residual streams, [B, width] to [B, D]."""
+    return normalize((visual.ln_post(residual) @ visual.proj).float(), dim=-1)
+
+
+@contextmanager
+def _class_token_of_attention(visual: Clip, layers: int) -> Iterator[list[Tensor]]:
+    """Collect what the attention of the last `layers` adds to the class token, [B, width] each."""
+    outputs: list[Tensor] = []
+    hooks = [
+        block.attn.register_forward_hook(lambda _m, _i, output: outputs.append(output[0][:, 0]))
+        for block in visual.transformer.resblocks[-layers:]
+    ]
+    try:
+        yield outputs
+    finally:
+        for hook in hooks:
+            hook.remove()

@@ -1,0 +1,1 @@
+"""How true the atlas of the demo CLIP is, measured on scenes."""

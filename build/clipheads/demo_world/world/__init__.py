@@ -1,0 +1,1 @@
+"""Scenes that know their own truth."""

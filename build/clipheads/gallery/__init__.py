@@ -1,0 +1,1 @@
+"""The images: found, read, shown, and changed one thing at a time."""

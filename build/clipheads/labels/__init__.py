@@ -1,0 +1,1 @@
+"""Labels of heads: one file for each labeller, behind one signature."""

@@ -1,0 +1,272 @@
+"""The default labeller: the property that most of what a head's descriptions explain speaks of.
+
+A head's descriptions are those of TEXTSPAN, and each weighs its share of the head's variance. With
+the taxonomy of properties (bird → animal → object) the weight of a property is that of all below
+it. The label is the most specific property that
+
+1. carries at least half of what the descriptions explain, and clearly more than any property that
+   is neither part of it nor the other way round, and
+2. is no accident of the pool: its texts explain the head clearly better than as many texts of the
+   properties beside it (those with the same parent; without a parent, the rest of the pool).
+
+If a property passes the first test alone, the next one above it is tried, and without any the head
+has no label. The second test is what keeps a model with random weights free of labels: the texts
+that happen to lie along such a head are no better than their neighbours in the pool. As many are
+compared with as many because a property with a hundred texts explains more by their number alone.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from clipheads.bundle import Label, Labeller, NoiseFloor, PoolRecord, TextSpanRecord
+from clipheads.bundle.disk.record_files import read_record
+from clipheads.labels.labeller import NamedHeads, matching_properties
+from clipheads.maths.text_span import Pick, explained_by_sets
+from clipheads.texts.pools import Description, fold_label
+from clipheads.texts.taxonomy import lineage
+
+CARRIES = 0.5
+"""A label carries so much of what the descriptions explain."""
+
+LEADS = 1.25
+"""And so many times what any other carries that is neither above nor below it."""
+
+CLEARLY = 1.25
+"""Its texts explain so many times what 95% of the sets of other texts do."""
+
+NARROWER = 1.5
+"""The same for a property that is part of a wider one. The texts beside it are of its own kind, and
+to name the narrower where the wider is true says what is not so; the wider is true in any case."""
+
+FLOOR_QUANTILE = 0.95
+DRAWS = 100
+"""Sets of texts drawn from the property, and as many from those beside it."""
+
+MOST_TEXTS = 64
+"""In a set; more would differ little and cost more."""
+
+PICKS = 5
+"""Texts picked from a set, or all of a smaller one."""
+
+SEED = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """The texts from which descriptions were picked, with their properties in a taxonomy."""
+
+    properties: Sequence[str | None]
+    """Of each text."""
+    parents: Mapping[str, str]
+    """See `read_taxonomy`."""
+
+    @cached_property
+    def lines(self) -> list[list[str]]:
+        """For each text its property and all wider ones, folded."""
+        return [lineage(name, self.parents) if name else [] for name in self.properties]
+
+    @cached_property
+    def rows(self) -> dict[str, list[int]]:
+        """The texts below each property."""
+        below: dict[str, list[int]] = {}
+        for row, line in enumerate(self.lines):
+            for name in line:
+                below.setdefault(name, []).append(row)
+        return below
+
+    @cached_property
+    def spelling(self) -> dict[str, str]:
+        """How each folded property is written: as the pool has it first, else the taxonomy."""
+        written = {fold_label(name): name for name in reversed(list(self.parents.values()))}
+        return written | {
+            fold_label(name): name for name in reversed(self.properties) if name is not None
+        }
+
+    def beside(self, name: str) -> list[int]:
+        """The texts of the same parent, or of the pool, that are not below a property."""
+        parent = self.parents.get(name)
+        around = self.rows[fold_label(parent)] if parent else range(len(self.properties))
+        own = set(self.rows[name])
+        return [row for row in around if row not in own]
+
+
+def label_by_explained(
+    picks: Sequence[Pick], covariance: Tensor, texts: Tensor, pool: Pool
+) -> Label:
+    """Label one head.
+
+    Args:
+        picks: its TEXTSPAN picks, rows of the pool with their shares.
+        covariance: Σ of its coordinates over the gallery, [r, r].
+        texts: the pool's text embeddings in the head's coordinates, [n, r].
+        pool: the properties of these texts.
+    """
+    explained = sum(pick.share for pick in picks)
+    if not picks or explained <= 0:
+        return Label(
+            text=None,
+            confidence=None,
+            reason="The head’s contribution does not vary over the gallery.",
+        )
+    weights: dict[str, float] = {}
+    for pick in picks:
+        for name in pool.lines[pick.index]:
+            weights[name] = weights.get(name, 0.0) + pick.share / explained
+    if not weights:
+        return Label(text=None, confidence=None, reason="The descriptions carry no property.")
+    # The more specific first; of two that are equally specific only one can carry half.
+    carrying = sorted(
+        (name for name, weight in weights.items() if weight >= CARRIES - 1e-9),
+        key=lambda name: -len(lineage(name, pool.parents)),
+    )
+    floors: dict[str, NoiseFloor] = {}
+    for name in carrying:
+        if weights[name] < LEADS * (_runner_up(name, weights, pool)[1] or 0.0):
+            continue
+        floors[name] = _noise_floor(name, covariance, texts, pool)
+        if floors[name].clear:
+            return _label(name, weights, floors[name], pool)
+    return _unlabelled(weights, floors, pool)
+
+
+def name_heads_by_explained(heads: Mapping[str, Sequence[Description]], bundle: Path) -> NamedHeads:
+    """Label the heads of a bundle by what their descriptions explain.
+
+    Args:
+        heads: for each head, in the order of the bundle, its TEXTSPAN descriptions.
+        bundle: folder with the pool, the picks, bases, moments and text embeddings.
+
+    Raises:
+        AtlasError: if a file of the bundle cannot be read.
+    """
+    record = read_record(bundle / "pool.json", PoolRecord)
+    pool = Pool([row.property for row in record.texts], record.parents)
+    found = read_record(bundle / "textspan.json", TextSpanRecord).root
+    texts = load_file(bundle / "descriptions.safetensors")["embeddings"]
+    basis = load_file(bundle / "basis.safetensors")["basis"]
+    covariances = load_file(bundle / "statistics.safetensors")["covariance"]
+    labels = {
+        head: label_by_explained(
+            [Pick(one.index, one.share) for one in found[head]], covariance, texts @ base, pool
+        )
+        for head, covariance, base in zip(heads, covariances, basis, strict=True)
+    }
+    matching = matching_properties(labels, heads, record.parents)
+    return NamedHeads(labels, matching, explained_labeller())
+
+
+def explained_labeller() -> Labeller:
+    """Return the record of who named the heads, for the reader."""
+    return Labeller(
+        kind="explained",
+        method=(
+            "A description counts for its property, and for every wider one, by the share of the"
+            " head’s variance that it explains. The label is the most specific property that has"
+            f" at least {CARRIES:.0%} of what the descriptions explain, at least {LEADS:g} times as"
+            " much as any property that is neither wider nor narrower, and texts that explain the"
+            f" head at least {CLEARLY:g} times as well as {FLOOR_QUANTILE:.0%} of equally large"
+            f" sets of other texts ({NARROWER:g} times, for a property that is part of a wider one;"
+            " the other texts are then those of the wider one)."
+        ),
+    )
+
+
+def _noise_floor(name: str, covariance: Tensor, texts: Tensor, pool: Pool) -> NoiseFloor:
+    """Compare the texts of a property with as many of the properties beside it."""
+    own, others = pool.rows[name], pool.beside(name)
+    size = min(len(own), len(others), MOST_TEXTS)
+    if size == 0:
+        # Nothing lies beside it: it says no more of the head than its parent does.
+        return NoiseFloor(texts=0, explained=0.0, floor=0.0, clear=False)
+    rng = np.random.default_rng(SEED)
+    k = min(PICKS, size)
+    explained = explained_by_sets(covariance, texts[_draws(own, size, rng)], k)
+    beside = explained_by_sets(covariance, texts[_draws(others, size, rng)], k)
+    value = float(explained.mean())
+    floor = float(beside.quantile(FLOOR_QUANTILE))
+    return NoiseFloor(
+        texts=size,
+        explained=round(value, 4),
+        floor=round(floor, 4),
+        clear=value >= (NARROWER if name in pool.parents else CLEARLY) * floor,
+    )
+
+
+def _draws(rows: Sequence[int], size: int, rng: np.random.Generator) -> Tensor:
+    """Draw sets of texts without repetition, [sets, size]; one set where there is but one."""
+    if size == len(rows):
+        return torch.tensor([list(rows)])
+    drawn = [rng.choice(len(rows), size, replace=False) for _ in range(DRAWS)]
+    return torch.tensor(np.asarray(rows)[np.stack(drawn)])
+
+
+def _label(name: str, weights: Mapping[str, float], floor: NoiseFloor, pool: Pool) -> Label:
+    other, weight = _runner_up(name, weights, pool)
+    return Label(
+        text=pool.spelling[name],
+        confidence=round(weights[name], 4),
+        runner_up=other,
+        runner_up_confidence=weight,
+        noise=floor,
+        reason=(
+            f"{weights[name]:.0%} of what the descriptions explain speaks of"
+            f" “{pool.spelling[name]}”. {_picked(floor)} explain {floor.explained:.0%} of the"
+            f" head’s variance; picked from as many other texts, {floor.floor:.0%} or less in"
+            f" {FLOOR_QUANTILE:.0%} of the draws."
+        ),
+    )
+
+
+def _picked(floor: NoiseFloor) -> str:
+    return f"Texts picked from {floor.texts} of its own"
+
+
+def _runner_up(
+    name: str, weights: Mapping[str, float], pool: Pool
+) -> tuple[str | None, float | None]:
+    """The property with most weight that is neither above nor below the label."""
+    own = set(lineage(name, pool.parents))
+    others = {
+        other: weight
+        for other, weight in weights.items()
+        if other not in own and name not in lineage(other, pool.parents)
+    }
+    if not others:
+        return None, None
+    # Of equals the widest: what is all within one property need not be split.
+    best = max(others, key=lambda one: (others[one], -len(lineage(one, pool.parents))))
+    return pool.spelling[best], round(others[best], 4)
+
+
+def _unlabelled(
+    weights: Mapping[str, float], floors: Mapping[str, NoiseFloor], pool: Pool
+) -> Label:
+    roots = {name: weight for name, weight in weights.items() if name not in pool.parents}
+    ordered = sorted(roots, key=lambda name: -roots[name])
+    tried = [
+        f"“{pool.spelling[name]}” carries {weights[name]:.0%}, but {_picked(floor).lower()} explain"
+        f" {floor.explained:.0%} of the head’s variance, where texts picked from as many others"
+        f" reach {floor.floor:.0%}"
+        for name, floor in floors.items()
+    ]
+    shares = ", ".join(f"“{pool.spelling[name]}” {roots[name]:.0%}" for name in ordered[:2])
+    return Label(
+        text=None,
+        confidence=None,
+        runner_up=pool.spelling[ordered[0]],
+        runner_up_confidence=round(roots[ordered[0]], 4),
+        noise=list(floors.values())[-1] if floors else None,
+        reason=(
+            f"No property stands out: {'; '.join(tried)}."
+            if tried
+            else f"No property carries {CARRIES:.0%} of what the descriptions explain and clearly"
+            f" more than every other: {shares}."
+        ),
+    )

@@ -1,0 +1,359 @@
+"""Split an image embedding exactly into what each head, each MLP and the input contribute.
+
+The residual stream of the class token before `ln_post` is a sum of 2L + 1 terms: the input, L
+attention outputs and L MLP outputs. An attention output is the sum over its H heads of
+a = W_O z + b_O / H, where z is the head's slice of what attention computes before `out_proj`.
+`ln_post`, with mean μ, deviation σ and weights γ, β, and the projection P are affine in these
+terms, so each term has a contribution to the unit embedding f / ‖f‖ of an image:
+
+    c[l, h] = ((a[l, h] − μ / (H (2L + 1))) ⊙ γ / σ + β / (H (2L + 1))) P / ‖f‖
+
+and all contributions sum to f / ‖f‖ (Gandelsman et al., 2024, section 3). Since c[l, h] lies in
+the span of d_head + 3 fixed vectors, it is kept as coordinates y = Bᵀc in an orthonormal basis B
+of that span: inner products between contributions, and with any text t through Bᵀt, are exact.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor
+from torch.nn.functional import linear, normalize, scaled_dot_product_attention
+
+from clipheads.model.load import ClipModel
+
+
+@dataclass(frozen=True, eq=False)
+class Decomposition:
+    """A batch of B unit embeddings as sums of contributions."""
+
+    embedding: Tensor
+    """f / ‖f‖, [B, D]: the sum of all contributions."""
+    norm: Tensor
+    """‖f‖, [B]."""
+    coordinates: Tensor
+    """y of every head in its own basis, [B, L, H, r]; see `head_basis` and `contributions`."""
+    mlps: Tensor
+    """Contribution of every MLP, [B, L, D]."""
+    input: Tensor
+    """Contribution of what enters the first block, [B, D]."""
+
+
+def decompose(model: ClipModel, pixels: Tensor) -> Decomposition:
+    """Decompose the embeddings of preprocessed images [B, 3, S, S], at the price of one pass.
+
+    >>> from clipheads import load_model
+    >>> model = load_model("local-dir:data/demo/demo-clip", device="cpu")
+    >>> parts = decompose(model, torch.rand(2, 3, 64, 64))
+    >>> heads = contributions(parts, head_basis(model)).sum((1, 2))
+    >>> torch.allclose(heads + parts.mlps.sum(1) + parts.input, parts.embedding, atol=1e-5)
+    True
+    """
+    heads: list[Tensor] = []
+
+    def keep_output(_layer: int, _q: Tensor, _k: Tensor, _v: Tensor, output: Tensor) -> None:
+        heads.append(output[:, :, 0])
+
+    with torch.no_grad():
+        folded = _folded(model)
+        residual, inputs, mlps = _class_token_terms(model, pixels, keep_output)
+        norms = _Norms.of(model, folded, residual)
+
+        per_head = norms.scale.view(1, -1, 1), norms.mean.view(1, -1, 1)
+        z = torch.stack(heads).transpose(1, 2).flatten(0, 1)  # [L·H, B, d_head]
+        y = _coordinates(folded, z, *per_head, norms.length.view(1, -1, 1), share=1.0)
+        layers = len(heads)
+        others = torch.stack([inputs, *mlps], dim=1)  # [B, L + 1, W]
+        scale, mean = norms.scale.view(-1, 1, 1), norms.mean.view(-1, 1, 1)
+        projected = (
+            (others * folded.gamma) @ folded.projection - mean * folded.projected_gamma
+        ) * scale + folded.projected_beta / norms.length.view(-1, 1, 1)
+        return Decomposition(
+            embedding=norms.embedding,
+            norm=norms.length,
+            coordinates=torch.unflatten(y, 0, (layers, -1)).permute(2, 0, 1, 3).contiguous(),
+            mlps=projected[:, 1:],
+            input=projected[:, 0],
+        )
+
+
+def decompose_patches(model: ClipModel, pixels: Tensor, heads: Sequence[tuple[int, int]]) -> Tensor:
+    """Split the contributions of chosen heads over the tokens that the class token attends to.
+
+    c[l, h, n] is c[l, h] with z replaced by its summand α[n] v[n]; b_O, μ and β are shared
+    equally by the tokens.
+
+    Args:
+        model: A model of `load_model`.
+        pixels: Preprocessed images, [B, 3, S, S].
+        heads: (layer, head) pairs, counted from zero.
+
+    Returns:
+        Coordinates [B, heads, tokens, r] in the bases of those heads. Token 0 is the class token,
+        then come the patches row by row; their sum is the head's coordinates in `decompose`.
+    """
+    chosen: dict[int, list[int]] = {}
+    for layer, head in heads:
+        chosen.setdefault(layer, []).append(head)
+    summands: dict[tuple[int, int], Tensor] = {}
+
+    def keep_summands(layer: int, q: Tensor, k: Tensor, v: Tensor, _output: Tensor) -> None:
+        if layer not in chosen:
+            return
+        index = torch.tensor(chosen[layer], device=q.device)
+        query, keys, values = q[:, index, :1], k[:, index], v[:, index]
+        scores = query @ keys.transpose(-1, -2) / math.sqrt(query.shape[-1])
+        weighted = scores.softmax(-1).transpose(-1, -2) * values  # [B, chosen, tokens, d_head]
+        for position, head in enumerate(chosen[layer]):
+            summands[layer, head] = weighted[:, position]
+
+    with torch.no_grad():
+        folded = _folded(model)
+        residual, _inputs, _mlps = _class_token_terms(model, pixels, keep_summands)
+        norms = _Norms.of(model, folded, residual)
+        z = torch.stack([summands[layer, head] for layer, head in heads])  # [heads, B, tokens, d]
+        batch, tokens = z.shape[1:3]
+        per_row = [
+            value.repeat_interleave(tokens).view(1, -1, 1)
+            for value in (norms.scale, norms.mean, norms.length)
+        ]
+        rows = torch.tensor([layer * folded.heads + head for layer, head in heads])
+        y = _coordinates(
+            folded.select(rows.to(z.device)), z.flatten(1, 2), *per_row, share=1.0 / tokens
+        )
+        return torch.unflatten(y, 1, (batch, tokens)).transpose(0, 1).contiguous()
+
+
+def class_token_attention(model: ClipModel, pixels: Tensor, layer: int) -> Tensor:
+    """Return how much the class token attends to each token in a layer, [B, H, tokens].
+
+    The class token comes first, then the patches row by row; rows sum to one.
+    """
+    attention: list[Tensor] = []
+
+    def keep_attention(at: int, q: Tensor, k: Tensor, _v: Tensor, _output: Tensor) -> None:
+        if at == layer:
+            scores = q[:, :, :1] @ k.transpose(-1, -2) / math.sqrt(q.shape[-1])
+            attention.append(scores.softmax(-1)[:, :, 0])
+
+    with torch.no_grad():
+        _class_token_terms(model, pixels, keep_attention)
+    return attention[0]
+
+
+def head_basis(model: ClipModel) -> Tensor:
+    """Return B of every head, [L, H, D, r] with orthonormal columns, float32.
+
+    r is d_head + 3, or D where that is smaller.
+    """
+    folded = _folded(model)
+    return torch.unflatten(folded.basis, 0, (-1, folded.heads))
+
+
+def contributions(decomposition: Decomposition, basis: Tensor) -> Tensor:
+    """Return c = By of every head, [B, L, H, D], from the basis [L, H, D, r] of `head_basis`."""
+    return torch.einsum("blhr,lhdr->blhd", decomposition.coordinates, basis)
+
+
+KeepAttention = Callable[[int, Tensor, Tensor, Tensor, Tensor], None]
+"""Sees a layer, its q, k, v and attention outputs, each [B, H, tokens, d_head]; q and the output
+of the last layer hold the class token alone."""
+
+
+def _class_token_terms(
+    model: ClipModel, pixels: Tensor, keep: KeepAttention
+) -> tuple[Tensor, Tensor, list[Tensor]]:
+    """Run the vision transformer and keep what is added to the class token.
+
+    This is open_clip's own forward pass, except that the last block works for the class token
+    alone: the other tokens end there without an effect on the embedding.
+
+    Returns:
+        The class token before `ln_post` [B, W], after `ln_pre` [B, W], and L MLP outputs [B, W].
+    """
+    visual = model.clip.visual
+    x = visual._embeds(pixels.to(model.device))
+    inputs = x[:, 0].clone()
+    mlps = []
+    lower = model.precision != "fp32"
+    multiply = _multiplying(model)
+    last = len(visual.transformer.resblocks) - 1
+    for layer, block in enumerate(visual.transformer.resblocks):
+        attention = block.attn
+        with multiply:
+            normed = block.ln_1(x)
+            if layer == last:
+                x = x[:, :1]
+                width = normed.shape[-1]
+                weights = attention.in_proj_weight.split((width, 2 * width))
+                biases = attention.in_proj_bias.split((width, 2 * width))
+                query = linear(normed[:, :1], weights[0], biases[0])
+                key, value = linear(normed, weights[1], biases[1]).chunk(2, dim=-1)
+            else:
+                projected = linear(normed, attention.in_proj_weight, attention.in_proj_bias)
+                query, key, value = projected.chunk(3, dim=-1)
+            q, k, v = (
+                torch.unflatten(part, -1, (attention.num_heads, -1)).transpose(1, 2)
+                for part in (query, key, value)
+            )
+            output = scaled_dot_product_attention(q, k, v)
+        if lower:
+            # In float32 for the class token, so that its terms still sum to its embedding.
+            q, k, v = q.float(), k.float(), v.float()
+            exact = scaled_dot_product_attention(q[:, :, :1], k, v)
+            output = torch.cat([exact, output[:, :, 1:].float()], dim=2)
+        keep(layer, q, k, v, output)
+        flat = output.transpose(1, 2).flatten(2)
+        with multiply:
+            attended = attention.out_proj(flat)
+        if lower:
+            attended = torch.cat([attention.out_proj(flat[:, :1]), attended[:, 1:].float()], dim=1)
+        x = x + block.ls_1(attended)
+        with multiply:
+            mlp = block.ls_2(block.mlp(block.ln_2(x)))
+        mlps.append(mlp[:, 0].clone().float())
+        x = x + mlp
+    return x[:, 0], inputs, mlps
+
+
+def _multiplying(model: ClipModel) -> AbstractContextManager[object]:
+    """Matrices are multiplied in the model's precision; sums and layer norms stay float32."""
+    if model.precision == "fp32":
+        return nullcontext()
+    kind = torch.bfloat16 if model.precision == "bf16" else torch.float16
+    return torch.autocast(model.device.type, dtype=kind)
+
+
+def precision_error(model: ClipModel, pixels: Tensor) -> float:
+    """Return the largest |embedding - embedding in fp32| over images [B, 3, S, S].
+
+    It is what the model's precision costs; that contributions sum to the embedding holds in any.
+    """
+    exact = decompose(replace(model, precision="fp32"), pixels).embedding
+    return float((decompose(model, pixels).embedding - exact).abs().max())
+
+
+@dataclass(frozen=True, eq=False)
+class _Folded:
+    """`out_proj`, `ls_1`, γ, β and P of all heads, written in the heads' bases.
+
+    The leading axis runs over all heads, layer by layer; T is 2L + 1.
+    """
+
+    heads: int
+    basis: Tensor
+    """B, [L·H, D, r]."""
+    of_z: Tensor
+    """Bᵀ of (W_O z ⊙ γ) P as a matrix on z, [L·H, d_head, r]."""
+    of_bias: Tensor
+    """Bᵀ of (b_O / H ⊙ γ) P, [L·H, 1, r]."""
+    of_mean: Tensor
+    """Bᵀ of (γ / (H T)) P, [L·H, 1, r]."""
+    of_beta: Tensor
+    """Bᵀ of (β / (H T)) P, [L·H, 1, r]."""
+    gamma: Tensor
+    """γ, [W]."""
+    projection: Tensor
+    """P, [W, D]."""
+    projected_gamma: Tensor
+    """(γ / T) P, [D]."""
+    projected_beta: Tensor
+    """(β / T) P, [D]."""
+
+    def select(self, rows: Tensor) -> "_Folded":
+        """Keep only these rows of the leading axis."""
+        leading = ("basis", "of_z", "of_bias", "of_mean", "of_beta")
+        return replace(self, **{name: getattr(self, name)[rows] for name in leading})
+
+
+_FOLDED: WeakKeyDictionary[ClipModel, _Folded] = WeakKeyDictionary()
+
+
+def _folded(model: ClipModel) -> _Folded:
+    """Fold the weights once for each model; float64 inside, float32 outside."""
+    if model not in _FOLDED:
+        _FOLDED[model] = _fold(model.clip.visual)
+    return _FOLDED[model]
+
+
+@torch.no_grad()
+def _fold(visual: Any) -> _Folded:
+    def exact(parameter: Tensor) -> Tensor:
+        return parameter.cpu().double()  # on the CPU, since not every device has float64
+
+    def rounded(tensor: Tensor) -> Tensor:
+        return tensor.to(visual.proj.device, torch.float32)
+
+    blocks = list(visual.transformer.resblocks)
+    heads = blocks[0].attn.num_heads
+    terms = 2 * len(blocks) + 1
+    gamma, beta = exact(visual.ln_post.weight), exact(visual.ln_post.bias)
+    projection = exact(visual.proj)
+
+    of_z, of_bias = [], []
+    for block in blocks:
+        scale = gamma * exact(block.ls_1.gamma) if hasattr(block.ls_1, "gamma") else gamma
+        weight, bias = exact(block.attn.out_proj.weight), exact(block.attn.out_proj.bias)
+        projected = (weight.T * scale) @ projection  # [W, D]: one row for each entry of all z
+        of_z.append(torch.unflatten(projected, 0, (heads, -1)))
+        of_bias.append(((bias * scale) @ projection / heads).expand(heads, 1, -1))
+    z = torch.cat(of_z)  # [L·H, d_head, D]
+    bias = torch.cat(of_bias)
+    mean = (gamma @ projection / terms).expand_as(bias)
+    shift = (beta @ projection / terms).expand_as(bias)
+
+    # The span is what matters, not the lengths: unit columns keep QR well conditioned. Columns
+    # that vanish or depend on others leave arbitrary orthonormal directions, where y is zero.
+    span = normalize(torch.cat([z, bias, mean, shift], dim=1), dim=-1).transpose(1, 2)
+    basis = torch.linalg.qr(span).Q
+    return _Folded(
+        heads=heads,
+        basis=rounded(basis),
+        of_z=rounded(z @ basis),
+        of_bias=rounded(bias @ basis),
+        of_mean=rounded(mean / heads @ basis),
+        of_beta=rounded(shift / heads @ basis),
+        gamma=rounded(gamma),
+        projection=rounded(projection),
+        projected_gamma=rounded(mean[0, 0]),
+        projected_beta=rounded(shift[0, 0]),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Norms:
+    """What `ln_post` and the projection make of the whole residual stream, [B] each."""
+
+    mean: Tensor
+    """μ."""
+    scale: Tensor
+    """1 / (σ ‖f‖)."""
+    length: Tensor
+    """‖f‖."""
+    embedding: Tensor
+    """f / ‖f‖, [B, D]."""
+
+    @staticmethod
+    def of(model: ClipModel, folded: _Folded, residual: Tensor) -> "_Norms":
+        """Compute them from the class token before `ln_post`, [B, W]."""
+        visual = model.clip.visual
+        variance, mean = torch.var_mean(residual, dim=-1, correction=0)
+        sigma = (variance + visual.ln_post.eps).sqrt()
+        features = visual.ln_post(residual) @ folded.projection
+        length = features.norm(dim=-1)
+        return _Norms(mean, 1 / (sigma * length), length, features / length[:, None])
+
+
+def _coordinates(
+    folded: _Folded, z: Tensor, scale: Tensor, mean: Tensor, length: Tensor, *, share: float
+) -> Tensor:
+    """Return y [heads, rows, r] from z [heads, rows, d_head] and the norms of every row.
+
+    `share` is the part of b_O, μ and β that a row bears: one, or one token's.
+    """
+    constant = share * (folded.of_bias - mean * folded.of_mean)
+    return (torch.bmm(z, folded.of_z) + constant) * scale + share * folded.of_beta / length

@@ -1,0 +1,115 @@
+"""What a model is called in an atlas, and that no model takes the place of another.
+
+A folder of the atlas belongs to the model that it was first built for: a tag of open_clip, or a
+model folder by where it lies seen from the atlas, so that both can be moved together. Training
+that folder anew and building again is welcome; a folder elsewhere needs a name of its own.
+"""
+
+import os
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from clipheads.bundle import ModelRecord, why_no_model_name
+from clipheads.bundle.disk.hashing import sha256_json
+from clipheads.bundle.disk.owned_files import read_list
+from clipheads.bundle.errors import ModelError
+from clipheads.stages.engine import run_stage
+
+LOCAL_DIR = "local-dir:"
+
+ORIGIN = "origin"
+"""Maker in the list of a bundle's folder; its key tells where the model comes from."""
+
+REMEDY = "build it with --name NAME, or into another --atlas"
+
+
+def folder_name(model: str) -> str:
+    """Return the name of a model's folder and address.
+
+    Raises:
+        ModelError: if a folder of the atlas cannot have that name.
+    """
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", model).lstrip(".-")
+    if reason := why_no_model_name(name):
+        raise ModelError(f"a model cannot be called {model!r}: {reason}; {REMEDY}")
+    return name
+
+
+def refuse_one_name_twice(models: Sequence[str]) -> None:
+    """Make sure that models which are to be built together get names of their own.
+
+    Names that differ only in case count as one, as many file systems take them for one.
+
+    Raises:
+        ModelError: naming the first two that do not.
+    """
+    taken: dict[str, str] = {}
+    for model in models:
+        local = model.startswith(LOCAL_DIR)
+        own = Path(os.path.realpath(_folder(model))).name if local else model
+        before = taken.setdefault(folder_name(own).casefold(), model)
+        if before != model:
+            raise ModelError(
+                f"{before} and {model} would both be called {own}; build them one by "
+                "one, and one of them with --name NAME"
+            )
+
+
+def refuse_other_case(folder: Path) -> None:
+    """Make sure that nothing in the atlas has the name of `folder` in another case.
+
+    Raises:
+        ModelError: if something has.
+    """
+    for other in folder.parent.iterdir():
+        if other.name != folder.name and other.name.casefold() == folder.name.casefold():
+            raise ModelError(
+                f"{folder}: {other} is there already, and many file systems take the two names "
+                f"for one; {REMEDY}"
+            )
+
+
+def claim_folder(folder: Path, model: str, weights_sha256: str) -> None:
+    """Make sure that a bundle's folder is free for a model, and note that it is the model's.
+
+    Args:
+        folder: of the bundle, in its atlas; it exists.
+        model: as the user named it.
+        weights_sha256: of the weights; another origin with the same weights is the same model.
+
+    Raises:
+        ModelError: if the folder holds another model.
+    """
+    origin = sha256_json(_origin(model, folder.parent))
+    before = read_list(folder).made.get(ORIGIN)
+    if before is not None and before.key != origin and _weights(folder) != weights_sha256:
+        raise ModelError(
+            f"{folder}: holds another model of this name, and {model} would replace it; {REMEDY}"
+            f", or remove {folder}"
+        )
+    run_stage(folder, ORIGIN, origin, lambda _scratch: None)
+
+
+def _origin(model: str, atlas: Path) -> str:
+    if not model.startswith(LOCAL_DIR):
+        return model
+    place = os.path.realpath(_folder(model))
+    with suppress(ValueError):  # on another drive
+        place = os.path.relpath(place, os.path.realpath(atlas))
+    return LOCAL_DIR + Path(place).as_posix()
+
+
+def _folder(model: str) -> str:
+    # Unlike `Path.expanduser`, it leaves the home of an unknown user as it is.
+    return os.path.expanduser(model.removeprefix(LOCAL_DIR))  # noqa: PTH111
+
+
+def _weights(folder: Path) -> str | None:
+    try:
+        return ModelRecord.model_validate_json((folder / "model.json").read_bytes()).weights.sha256
+    except (OSError, ValidationError):
+        return None

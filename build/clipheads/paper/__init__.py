@@ -1,0 +1,1 @@
+"""What the paper published, and whether it can be recomputed."""

@@ -1,0 +1,1 @@
+"""Pages as values: one file for each kind, with the stem of its template."""

@@ -1,0 +1,241 @@
+"""The page that checks heads, labels, neighbours and heat maps against what is known of the scenes.
+
+Only models of the demo world have such a record: the content of photographs is not known.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from clipheads.bundle import (
+    Curve,
+    GroundTruthRecord,
+    HeadTruth,
+    LabellerComparison,
+    LabelTruth,
+    MapTruth,
+)
+from clipheads.bundle.disk.data_files import data_file
+from clipheads.bundle.disk.record_files import read_record
+from headatlas.links import Link
+from headatlas.pages.everything import GROUND_TRUTH, HOME, Crumb, HeadView, ModelView, Page
+from headatlas.pictures.causal_bars import GROUP_NAMES, EffectBar, causal_bars, is_exact
+from headatlas.pictures.plots import ablation_plot, descriptions_plot
+
+METHODS = {
+    "published": ("labels on the pages", "by the labeller of this atlas"),
+    "explained": (
+        "what descriptions explain",
+        "the most specific property that carries half of what the TEXTSPAN descriptions explain",
+    ),
+    "majority": (
+        "majority of descriptions",
+        "the property of most descriptions, weighted by rank, each category a property of its own",
+    ),
+    "count": (
+        "a reader who counts",
+        "the commonest property of the ten texts, if at least three have it: the rule of in-context"
+        " labelling, without a language model’s knowledge",
+    ),
+    "neighbours": (
+        "nearest images",
+        "the property whose zero-shot answers the head’s nearest images share most; dropped since",
+    ),
+    "top images": (
+        "top images",
+        "what the head’s eight strongest images have in common; no text is read",
+    ),
+}
+"""How each way of labelling is called and described to readers."""
+
+MAPS = {"topic": "A word on a picture", "contrast": "One word against another"}
+SHOWN_STEPS = (1, 2, 5, 10, 20)
+"""Numbers of descriptions for which the table gives the accuracy."""
+
+
+@dataclass(frozen=True, eq=False)
+class HeadRow:
+    """A head with what moves it."""
+
+    view: HeadView
+    truth: HeadTruth
+    bars: tuple[EffectBar, ...]
+    """Of the groups, in the order of `GROUP_NAMES`."""
+
+
+@dataclass(frozen=True, eq=False)
+class LabelRow:
+    """A way of labelling against the truth."""
+
+    name: str
+    explained: str
+    truth: LabelTruth
+
+
+@dataclass(frozen=True, eq=False)
+class ComparedModel:
+    """The ways of labelling on one demo CLIP."""
+
+    name: str
+    recipe: str
+    chosen_on: bool
+    """Whether the default labeller was chosen by this model, among others."""
+    labels: tuple[LabelRow, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class FaithfulnessRow:
+    """A question's accuracy with few descriptions, with random texts, untouched, and by chance."""
+
+    question: str
+    described: tuple[float, ...]
+    drawn: tuple[float, ...]
+    untouched: float
+    chance: float
+
+
+@dataclass(frozen=True, eq=False)
+class TruthView:
+    """One model with its truth."""
+
+    model: ModelView
+    record: GroundTruthRecord
+    published: LabelTruth
+    """How right the labels on the pages are."""
+    heads: tuple[HeadRow, ...]
+    """By what moves them, and within it the largest share of the variance first."""
+    labels: tuple[LabelRow, ...]
+    exact: int
+    """Of the right labels on the pages, those that name the true property and no wider one."""
+    mixed: int
+    """Heads of the scored layers without a true property."""
+    mixed_labelled: int
+    """Of these, with a label."""
+    maps: tuple[tuple[str, tuple[MapTruth, ...]], ...]
+    faithfulness: tuple[FaithfulnessRow, ...]
+    descriptions_plot: Link
+    ablation_plot: Link
+
+
+@dataclass(frozen=True, eq=False)
+class GroundTruthContent:
+    """The page."""
+
+    models: tuple[TruthView, ...]
+    steps: tuple[int, ...]
+    groups: tuple[tuple[str, str], ...]
+    compared: tuple[ComparedModel, ...]
+    """Models that played no part in the choice of the default labeller."""
+    chosen_on: tuple[str, ...]
+    """Those by which it was chosen."""
+
+
+def ground_truth_page(models: Sequence[ModelView]) -> Page | None:
+    """The page of all models whose truth is known, or None if there is none."""
+    truths = [(model, truth) for model in models if (truth := model.bundle.truth)]
+    if not truths:
+        return None
+    tried = min(len(truth.faithfulness.by_descriptions[0].values) for _, truth in truths)
+    steps = tuple(step for step in SHOWN_STEPS if step <= tried)
+    known = tuple(_view(model, truth, steps) for model, truth in truths)
+    return Page(
+        path=GROUND_TRUTH.path,
+        template="ground_truth.html",
+        title="Ground truth",
+        description=(
+            "What moves each head of the demo model, measured by changing one thing of a scene at a"
+            " time, and how many labels are right."
+        ),
+        content=_content(known, steps),
+        trail=(Crumb("Atlas", HOME),),
+    )
+
+
+def _content(models: tuple[TruthView, ...], steps: tuple[int, ...]) -> GroundTruthContent:
+    comparison = read_record(data_file("demo", "labellers.json"), LabellerComparison)
+    return GroundTruthContent(
+        models=models,
+        steps=steps,
+        groups=tuple(GROUP_NAMES.items()),
+        compared=tuple(
+            ComparedModel(one.model, one.recipe, one.chosen_on, tuple(map(_label_row, one.labels)))
+            for one in comparison.models
+        ),
+        chosen_on=tuple(one.model for one in comparison.models if one.chosen_on),
+    )
+
+
+def ground_truth_plots(models: Sequence[ModelView]) -> dict[str, bytes]:
+    """The plots of the page as SVG, by path from the site's root."""
+    files = {}
+    for model in models:
+        if model.bundle.truth:
+            faithfulness = model.bundle.truth.faithfulness
+            files[_plot(model, "descriptions").path] = descriptions_plot(faithfulness)
+            files[_plot(model, "ablation").path] = ablation_plot(faithfulness)
+    return files
+
+
+def _plot(model: ModelView, name: str) -> Link:
+    return Link(f"ground-truth/{model.record.name}-{name}.svg")
+
+
+def _view(model: ModelView, record: GroundTruthRecord, steps: Sequence[int]) -> TruthView:
+    truths = {head.id: head for head in record.heads}
+    order = list(GROUP_NAMES)
+    rows = [_row(head, truths[head.summary.id]) for head in model.heads]
+    scored = [row.truth for row in rows if row.view.summary.layer in record.scored_layers]
+    mixed = [truth for truth in scored if truth.property is None]
+    return TruthView(
+        model=model,
+        record=record,
+        published=record.labels[0],
+        heads=tuple(
+            sorted(
+                rows,
+                key=lambda row: (
+                    order.index(row.truth.groups[0].name),
+                    row.truth.property is None,
+                    -row.truth.variance_share,
+                ),
+            )
+        ),
+        labels=tuple(map(_label_row, record.labels)),
+        exact=sum(bool(truth.right) and is_exact(truth) for truth in scored),
+        mixed=len(mixed),
+        mixed_labelled=sum(truth.label is not None for truth in mixed),
+        maps=tuple(
+            (name, tuple(one for one in record.maps if one.kind == kind))
+            for kind, name in MAPS.items()
+        ),
+        faithfulness=_faithfulness(record, steps),
+        descriptions_plot=_plot(model, "descriptions"),
+        ablation_plot=_plot(model, "ablation"),
+    )
+
+
+def _row(view: HeadView, truth: HeadTruth) -> HeadRow:
+    return HeadRow(view, truth, causal_bars(truth))
+
+
+def _label_row(truth: LabelTruth) -> LabelRow:
+    return LabelRow(*METHODS[truth.method], truth)
+
+
+def _faithfulness(record: GroundTruthRecord, steps: Sequence[int]) -> tuple[FaithfulnessRow, ...]:
+    def at_steps(curve: Curve) -> tuple[float, ...]:
+        return tuple(curve.values[step - 1] for step in steps)
+
+    measured = record.faithfulness
+    chances = {row.question: row.chance for row in record.zero_shot}
+    return tuple(
+        FaithfulnessRow(
+            described.name,
+            at_steps(described),
+            at_steps(drawn),
+            untouched.values[0],
+            chances[described.name],
+        )
+        for described, drawn, untouched in zip(
+            measured.by_descriptions, measured.by_random_texts, measured.untouched, strict=True
+        )
+    )

@@ -1,0 +1,320 @@
+"""The search page: the five analyses in the visitor's browser, from files exported for it.
+
+A model takes part if its bundle has `search/search.json`. Everything that a browser loads bears
+the hash of its content in its name, except the page itself, its style and its service worker.
+"""
+
+import gzip
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from clipheads.bundle import Fidelity, SearchRecord
+from clipheads.bundle.disk.containment import inside
+from clipheads.bundle.disk.hashing import sha256_file
+from clipheads.bundle.errors import BundleError
+from clipheads.bundle.progress import Progress
+from headatlas.atlas_reader import REBUILD, Atlas, read_record
+from headatlas.links import Link
+from headatlas.pages.everything import SEARCH, Crumb, ModelView, Page
+from headatlas.render import POLICY, templates_folder
+from headatlas.runtime.onnxruntime_web import CDN, INTEGRITY, VERSION, Runtime, fetch_runtime
+from headatlas.runtime.tokenizer_merges import merge_table
+
+RECORD = "search.json"
+SCRIPT, WASM = INTEGRITY
+
+NOTES = {
+    "any": "Any text: the model\N{RIGHT SINGLE QUOTATION MARK}s text encoder runs in your browser.",
+    "known": "This model has no text encoder in the browser: choose one of its known texts, which "
+    "are suggested as you type.",
+}
+"""What the form says of the texts that a model takes."""
+
+_MODULE = re.compile(r'"\./([\w-]+\.js)"')
+
+
+@dataclass(frozen=True, eq=False)
+class Exported:
+    """A model that takes part."""
+
+    model: ModelView
+    record: SearchRecord
+
+    @property
+    def parts(self) -> list[tuple[str, int, Fidelity]]:
+        """What runs in the browser: its name, its bytes, and how close it comes to torch."""
+        found = []
+        for name, key in (("text encoder", "text_encoder"), ("image encoder", "image_encoder")):
+            fidelity = getattr(self.record, key)
+            if fidelity is not None:
+                found.append((name, self.record.files[key].bytes, fidelity))
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class SearchContent:
+    """The search page."""
+
+    exports: tuple[Exported, ...]
+    site: dict[str, Any]
+    """What the page's script has to know."""
+    first: Link
+    """The script that runs before anything is shown."""
+    entry: Link
+    policy: str
+    elsewhere: str
+    """Where onnxruntime-web comes from, such as https://cdn.jsdelivr.net, if not from the site."""
+
+    @property
+    def note(self) -> str:
+        """Which texts the first model takes."""
+        record = self.exports[0].record
+        return NOTES["any" if record.text_encoder and record.tokenizer else "known"]
+
+    @property
+    def sees(self) -> bool:
+        """Whether the first model takes an image of the visitor's own."""
+        return self.exports[0].record.image_encoder is not None
+
+
+@dataclass(frozen=True, eq=False)
+class SearchPage:
+    """The page and the files that only it needs."""
+
+    page: Page
+    files: dict[str, bytes | Path]
+    """Paths from the site's root, with their content or the file that holds it."""
+
+    @property
+    def models(self) -> frozenset[str]:
+        """The names of the models that can be searched."""
+        return frozenset(each.model.record.name for each in self.page.content.exports)
+
+
+def search_page(
+    atlas: Atlas,
+    models: Iterable[ModelView],
+    progress: Progress,
+    fetch: Callable[[], Runtime] | None = None,
+) -> SearchPage | None:
+    """The search page over all models that were exported for it; None if none was.
+
+    Says on `progress` where onnxruntime-web cannot be put on the site.
+
+    Raises BundleError if an export is damaged or incomplete.
+    """
+    exported = []
+    for model in models:
+        path = f"{model.record.name}/search/{RECORD}"
+        if (atlas.folder / path).is_file():
+            record = read_record(atlas.folder, path, SearchRecord)
+            if _belongs(record, model, atlas):
+                exported.append((model, record))
+            else:
+                progress.note(
+                    f"search: left out {model.record.name}, whose export is of another build; "
+                    "run `head-atlas build` again"
+                )
+    if not exported:
+        return None
+    runtime = (fetch or fetch_runtime)()
+    if runtime.reason:
+        progress.note(
+            f"search: {runtime.reason}; the page loads onnxruntime-web {VERSION} from {CDN}, "
+            "checked by its hash"
+        )
+    files: dict[str, bytes | Path] = {}
+    site: dict[str, Any] = {
+        "models": [_add_model(files, record, model, atlas) for model, record in exported],
+        "shared": {
+            "merges": _add(files, "search", "merges.bin", _merges()),
+        },
+        "runtime": _add_runtime(files, runtime),
+        "notes": NOTES,
+    }
+    modules = _modules()
+    files |= {f"search/{name}": content for name, content in modules.values()}
+    elsewhere = "" if runtime.files else "/".join(CDN.split("/")[:3])
+    files["search/sw.js"] = _service_worker(files, [name for name, _ in modules.values()], site)
+    page = Page(
+        path=SEARCH.path,
+        template="search.html",
+        title="Search",
+        description="Ask the attention heads of CLIP with your own words and your own image: "
+        "neighbours, properties and heat maps, computed in your browser.",
+        content=SearchContent(
+            exports=tuple(Exported(model, record) for model, record in exported),
+            site=site,
+            first=Link(f"search/{modules['before-paint.js'][0]}"),
+            entry=Link(f"search/{modules['page.js'][0]}"),
+            policy=_policy(elsewhere),
+            elsewhere=elsewhere,
+        ),
+        trail=(Crumb("Atlas", Link("index.html")),),
+    )
+    return SearchPage(page=page, files=files)
+
+
+def _belongs(record: SearchRecord, model: ModelView, atlas: Atlas) -> bool:
+    """Whether an export is of the heads, properties and gallery that the pages show."""
+    known = {each.record.slug for each in model.properties}
+    return (
+        record.gallery_sha256 == atlas.gallery.sha256
+        and set(record.heads) == {head.summary.id for head in model.heads}
+        and {each.slug for each in record.properties} <= known
+    )
+
+
+def _add(files: dict[str, bytes | Path], folder: str, name: str, content: bytes) -> dict[str, Any]:
+    """Add a file under a name with its hash; return its address from the page, and its size."""
+    digest = hashlib.sha256(content).hexdigest()
+    return _add_hashed(files, folder, name, content, digest, len(content))
+
+
+def _add_hashed(
+    files: dict[str, bytes | Path],
+    folder: str,
+    name: str,
+    content: bytes | Path,
+    sha256: str,
+    size: int,
+) -> dict[str, Any]:
+    pure = PurePosixPath(name)
+    path = f"{folder}/{pure.stem}-{sha256[:16]}{pure.suffix}"
+    files[path] = content
+    return {"path": _from_page(path), "bytes": size}
+
+
+def _from_page(path: str) -> str:
+    """The address of a file of the site, from the search page."""
+    within = path.removeprefix("search/")
+    return f"../{path}" if within == path else f"./{within}"
+
+
+def _add_model(
+    files: dict[str, bytes | Path],
+    record: SearchRecord,
+    model: ModelView,
+    atlas: Atlas,
+) -> dict[str, Any]:
+    """Add what a browser needs of one model; returns the file that names all the others."""
+    views = {head.summary.id: head for head in model.heads}
+    place = {head: n for n, head in enumerate(record.heads)}
+    colours = {each.record.slug: each.colour for each in model.properties}
+    named = {}
+    for key, file in record.files.items():
+        path = inside(atlas.folder, f"{model.record.name}/search/{file.name}")
+        try:
+            intact = path.stat().st_size == file.bytes and sha256_file(path) == file.sha256
+        except OSError:
+            intact = False
+        if not intact:
+            raise BundleError(f"{path}: missing or damaged; {REBUILD}")
+        if key == "projections":
+            continue  # for other programs; a browser multiplies by `basis`
+        home = f"search/{model.record.name}"
+        added = _add_hashed(files, home, path.name, path, file.sha256, file.bytes)
+        named[key] = {**added, "path": f"./{added['path'].rsplit('/', 1)[-1]}"}
+    content = record.model_dump(mode="json", exclude={"gallery_sha256", "model"}) | {
+        "name": model.record.name,
+        "heads": [
+            {
+                "id": head,
+                "layer": views[head].summary.layer,
+                "head": views[head].summary.head,
+                "label": views[head].summary.label,
+                "mean_share": views[head].summary.mean_share,
+                "property": view.record.slug if (view := views[head].property) else None,
+            }
+            for head in record.heads
+        ],
+        "properties": [
+            {
+                "name": each.name,
+                "slug": each.slug,
+                "file": each.file,
+                "colour": colours[each.slug],
+                "heads": [place[head] for head in each.heads],
+            }
+            for each in record.properties
+        ],
+        "images": [{"id": image.id, "title": image.title} for image in atlas.gallery.images],
+        "files": named,
+    }
+    data = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+    packed = gzip.compress(data, 9, mtime=0)
+    added = _add(files, f"search/{model.record.name}", "model.bin", packed)
+    return {"name": model.record.name, **added}
+
+
+def _add_runtime(files: dict[str, bytes | Path], runtime: Runtime) -> dict[str, Any]:
+    """Add what runs the models: a script that any server sends as one, and its WebAssembly packed.
+
+    Servers know few types: many send `.mjs` as one that browsers do not run, and `.wasm` without
+    compression. The script's bytes stay those that were pinned; it imports no other file.
+    """
+    if not runtime.files:
+        return {
+            key: {"path": f"{CDN}{name}", "bytes": 0, "integrity": INTEGRITY[name]}
+            for key, name in (("script", SCRIPT), ("wasm", WASM))
+        }
+    root = f"assets/ort-{VERSION}"
+    files[f"{root}/LICENSE"] = runtime.files["LICENSE"]
+    packed = gzip.compress(runtime.files[WASM], 6, mtime=0)
+    return {
+        "script": _add(files, root, PurePosixPath(SCRIPT).stem + ".js", runtime.files[SCRIPT]),
+        "wasm": _add(files, root, PurePosixPath(WASM).stem + ".bin", packed),
+    }
+
+
+def _policy(elsewhere: str) -> str:
+    """The page's policy: that of all pages, and WebAssembly, a worker, and files to load."""
+    host = f" {elsewhere}" if elsewhere else ""
+    policy = POLICY.replace("script-src 'self'", f"script-src 'self' 'wasm-unsafe-eval'{host}")
+    policy = policy.replace("connect-src 'self'", f"connect-src 'self'{host}")
+    return f"{policy}; worker-src 'self'"
+
+
+def _modules() -> dict[str, tuple[str, bytes]]:
+    """The page's modules: for each its name on the site and its text, which imports such names."""
+    folder = templates_folder() / "static" / "search"
+    made: dict[str, tuple[str, bytes]] = {}
+
+    def add(name: str) -> str:
+        if name not in made:
+            text = (folder / name).read_text("utf-8")
+            text = _MODULE.sub(lambda match: f'"./{add(match[1])}"', text)
+            data = text.encode()
+            digest = hashlib.sha256(data).hexdigest()[:16]
+            made[name] = (f"{name.removesuffix('.js')}-{digest}.js", data)
+        return made[name][0]
+
+    add("before-paint.js")
+    add("page.js")
+    return made
+
+
+def _service_worker(
+    files: dict[str, bytes | Path], modules: list[str], site: dict[str, Any]
+) -> bytes:
+    shell = ["./", *(f"./{name}" for name in modules)]
+    styles = ("atlas.css", "properties.css", "search.css", "favicon.svg")
+    shell += [f"../assets/{name}" for name in styles]
+    script = site["runtime"]["script"]
+    if "integrity" not in script:
+        shell.append(script["path"])
+    keep = [_from_page(path) for path in files]
+    text = (templates_folder() / "static" / "search" / "sw.js").read_text("utf-8")
+    head = f"const SHELL = {json.dumps(shell)};\nconst KEEP = {json.dumps(keep)};\n"
+    return (head + text).encode()
+
+
+@lru_cache(maxsize=1)
+def _merges() -> bytes:
+    return merge_table()
