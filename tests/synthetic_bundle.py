@@ -14,7 +14,39 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from safetensors.numpy import save_file
 
-from clipheads import bundle
+from clipheads.bundle.gallery import GalleryImage, GalleryManifest, SkippedImage
+from clipheads.bundle.head import (
+    DescriptionRecord,
+    HeadRecord,
+    HeatMap,
+    ImageNeighbours,
+    Neighbour,
+    Strength,
+    TopicMaps,
+)
+from clipheads.bundle.images import HeadStrength, ImagesRecord
+from clipheads.bundle.labels import Label, Labeller
+from clipheads.bundle.model import (
+    Architecture,
+    ContrastRecord,
+    HeadSummary,
+    ModelRecord,
+    PropertyQuery,
+    PropertyRecord,
+    Score,
+    Scores,
+    Term,
+    Weights,
+)
+from clipheads.bundle.pool import DescriptionPool
+from clipheads.bundle.profile import (
+    HeadProfile,
+    ModelProfile,
+    TransformEffect,
+    TransformRecord,
+    WordReading,
+)
+from clipheads.bundle.record import Record
 
 SHAPES = ("sun", "house", "tree", "fish", "flower", "boat", "kite", "snowman")
 COLOURS = {
@@ -150,12 +182,12 @@ def _sha256(*parts: object) -> str:
     return hashlib.sha256("|".join(map(str, parts)).encode()).hexdigest()
 
 
-def _write_json(path: Path, record: bundle.Record) -> None:
+def _write_json(path: Path, record: Record) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
-def write_gallery(atlas: Path, images: int) -> bundle.GalleryManifest:
+def write_gallery(atlas: Path, images: int) -> GalleryManifest:
     """Draw the pictures and write `gallery/`."""
     folder = atlas / "gallery"
     folder.mkdir(parents=True, exist_ok=True)
@@ -165,7 +197,7 @@ def write_gallery(atlas: Path, images: int) -> bundle.GalleryManifest:
         identity = f"scene-{number:04d}"
         paint(what).save(folder / f"{identity}.webp", quality=80, method=2)
         entries.append(
-            bundle.GalleryImage(
+            GalleryImage(
                 id=identity,
                 title=what.title,
                 credit="Drawn for the tests & examples",
@@ -175,11 +207,11 @@ def write_gallery(atlas: Path, images: int) -> bundle.GalleryManifest:
                 height=what.size[1],
             )
         )
-    manifest = bundle.GalleryManifest(
+    manifest = GalleryManifest(
         title="Drawn scenes",
         sha256=_sha256("gallery", images),
         images=entries,
-        skipped=[bundle.SkippedImage(file="broken.jpg", reason="truncated")],
+        skipped=[SkippedImage(file="broken.jpg", reason="truncated")],
     )
     _write_json(folder / "manifest.json", manifest)
     return manifest
@@ -192,9 +224,9 @@ def _blob(what: Scene, grid: tuple[int, int], noise: np.random.Generator) -> NDA
     return (0.01 * values).astype(np.float16)
 
 
-def _effect(transform: bundle.TransformRecord, stands_out: bool) -> bundle.TransformEffect:
+def _effect(transform: TransformRecord, stands_out: bool) -> TransformEffect:
     ratio = 3.0 if stands_out else 0.9
-    return bundle.TransformEffect(
+    return TransformEffect(
         transform=transform.name,
         effect=ratio * transform.mean,
         low=0.8 * ratio * transform.mean,
@@ -208,7 +240,7 @@ def _effect(transform: bundle.TransformRecord, stands_out: bool) -> bundle.Trans
 
 def write_model(
     atlas: Path,
-    gallery: bundle.GalleryManifest,
+    gallery: GalleryManifest,
     name: str = "demo-clip",
     *,
     layers: int = 2,
@@ -217,7 +249,7 @@ def write_model(
     picks: int = 10,
     query_images: int = 6,
     image_heads: int = 12,
-) -> bundle.ModelRecord:
+) -> ModelRecord:
     """Write one model's bundle, with all layers and invented but consistent numbers."""
     rng = np.random.default_rng(len(name) * 1000 + layers * 100 + heads)
     folder = atlas / name
@@ -227,9 +259,9 @@ def write_model(
     names = [(layer, head) for layer in range(layers) for head in range(heads)]
     maps: list[NDArray[np.float16]] = []
 
-    def heat(number: int) -> bundle.HeatMap:
+    def heat(number: int) -> HeatMap:
         maps.append(_blob(scenes[number], grid, rng))
-        return bundle.HeatMap(image=ids[number], map=len(maps) - 1)
+        return HeatMap(image=ids[number], map=len(maps) - 1)
 
     # Coordinates that know shape, colour, ground and place, each head with weights of its own.
     facts = np.array(
@@ -256,11 +288,11 @@ def write_model(
     strength = 0.02 + 0.012 * rng.standard_normal((count, len(names)))
     mean = strength.mean(0)
 
-    profile = bundle.ModelProfile(
+    profile = ModelProfile(
         images=count,
         words=["boat", "house"],
         transforms=[
-            bundle.TransformRecord(name=name, title=title, group=group, mean=mean)
+            TransformRecord(name=name, title=title, group=group, mean=mean)
             for name, title, group, mean in TRANSFORMS
         ],
         stands_out=2.0,
@@ -283,13 +315,13 @@ def write_model(
             word = words[rank % len(words)] if own else other_words[rank % len(other_words)]
             best = rng.permutation(count)[:8]
             descriptions.append(
-                bundle.DescriptionRecord(
+                DescriptionRecord(
                     text=f"An image of {word} <{rank + 1}>",
                     property=name_of if own else other,
                     share=float(shares[rank]),
                     matches_label=label is not None and own,
                     neighbours=[
-                        bundle.Neighbour(image=ids[i], score=float(0.9 - 0.05 * place))
+                        Neighbour(image=ids[i], score=float(0.9 - 0.05 * place))
                         for place, i in enumerate(best)
                     ],
                     maps=[heat(int(i)) for i in best[:3]],
@@ -297,11 +329,11 @@ def write_model(
             )
         excess = strength[:, at] - mean[at]
         strongest = np.argsort(-excess, kind="stable")[:12]
-        record = bundle.HeadRecord(
+        record = HeadRecord(
             id=identity,
             layer=layer,
             head=head,
-            label=bundle.Label(
+            label=Label(
                 text=label,
                 confidence=None if label is None else 0.62,
                 reason="No property reaches a third of the weight."
@@ -315,30 +347,30 @@ def write_model(
             explained_by_best=0.97,
             descriptions=descriptions,
             strongest=[
-                bundle.Strength(image=ids[i], share=float(strength[i, at]), excess=float(excess[i]))
+                Strength(image=ids[i], share=float(strength[i, at]), excess=float(excess[i]))
                 for i in strongest
             ],
             image_neighbours=[
-                bundle.ImageNeighbours(
+                ImageNeighbours(
                     image=ids[i],
                     neighbours=[
-                        bundle.Neighbour(image=ids[j], score=float(s))
+                        Neighbour(image=ids[j], score=float(s))
                         for j, s in zip(order[at, i], scores[at, i], strict=True)
                     ],
                 )
                 for i in strongest[:query_images]
             ],
             topics=[
-                bundle.TopicMaps(
+                TopicMaps(
                     text=text,
                     property=topic_property,
                     maps=[heat((7 * k + n) % count) for n in range(3)],
                 )
                 for k, (text, topic_property) in enumerate(TOPICS)
             ],
-            profile=bundle.HeadProfile(
+            profile=HeadProfile(
                 effects=[_effect(profile.transforms[k], at == k) for k in range(len(TRANSFORMS))],
-                reading=bundle.WordReading(
+                reading=WordReading(
                     towards=0.01,
                     deviations=0.9,
                     beyond=0.8 if at == 2 else 0.1,
@@ -350,7 +382,7 @@ def write_model(
         )
         _write_json(folder / "heads" / f"{identity}.json", record)
         summaries.append(
-            bundle.HeadSummary(
+            HeadSummary(
                 id=identity,
                 layer=layer,
                 head=head,
@@ -361,21 +393,21 @@ def write_model(
                 first_description=descriptions[0].text,
             )
         )
-    terms = [bundle.Term(kind="input", mean_share=0.04, variance_share=0.01)]
+    terms = [Term(kind="input", mean_share=0.04, variance_share=0.01)]
     for layer in range(layers):
         of_layer = [s for s in summaries if s.layer == layer]
         terms += [
-            bundle.Term(
+            Term(
                 kind="attention",
                 layer=layer,
                 mean_share=sum(s.mean_share for s in of_layer),
                 variance_share=sum(s.variance_share for s in of_layer),
             ),
-            bundle.Term(kind="mlp", layer=layer, mean_share=0.1, variance_share=-0.01),
+            Term(kind="mlp", layer=layer, mean_share=0.1, variance_share=-0.01),
         ]
-    model = bundle.ModelRecord(
+    model = ModelRecord(
         name=name,
-        architecture=bundle.Architecture(
+        architecture=Architecture(
             layers=layers,
             heads=heads,
             d_head=32,
@@ -387,38 +419,36 @@ def write_model(
             quick_gelu=False,
             parameters=2_812_416,
         ),
-        weights=bundle.Weights(
+        weights=Weights(
             source=name.partition("_")[2] or "model.safetensors", sha256=_sha256("weights", name)
         ),
         gallery_sha256=gallery.sha256,
         gallery_images=count,
-        pool=bundle.DescriptionPool(
-            name="general.csv", count=3498, properties=24, sha256=_sha256("pool")
-        ),
+        pool=DescriptionPool(name="general.csv", count=3498, properties=24, sha256=_sha256("pool")),
         layers=list(range(layers)),
-        labeller=bundle.Labeller(
+        labeller=Labeller(
             kind="majority", method="Rank-weighted majority of the descriptions' properties."
         ),
-        scores=bundle.Scores(
+        scores=Scores(
             layers=list(range(max(0, layers - 4), layers)),
             heads=min(4, layers) * heads,
             unlabelled=sum(s.label is None for s in summaries if s.layer >= layers - 4),
-            entanglement=bundle.Score(value=0.417, low=0.25, high=0.583, count=5),
-            association=bundle.Score(value=0.5, low=0.333, high=0.667, count=6),
+            entanglement=Score(value=0.417, low=0.25, high=0.583, count=5),
+            association=Score(value=0.5, low=0.333, high=0.667, count=6),
         ),
         heads=summaries,
         terms=terms,
         reconstruction_error=3.1e-7,
         properties=[
-            bundle.PropertyRecord(
+            PropertyRecord(
                 name=label,
                 slug=label.lower(),
                 heads=bearers,
                 queries=[
-                    bundle.PropertyQuery(
+                    PropertyQuery(
                         image=ids[i],
                         neighbours=[
-                            bundle.Neighbour(image=ids[j], score=float(s))
+                            Neighbour(image=ids[j], score=float(s))
                             for j, s in zip(order[0, i, :4], scores[0, i, :4], strict=True)
                         ],
                     )
@@ -428,7 +458,7 @@ def write_model(
             for label, bearers in sorted(properties.items())
         ],
         contrasts=[
-            bundle.ContrastRecord(
+            ContrastRecord(
                 slug="boat-house",
                 first="boat",
                 second="house",
@@ -440,10 +470,10 @@ def write_model(
     )
     _write_json(
         folder / "images.json",
-        bundle.ImagesRecord(
+        ImagesRecord(
             images={
                 identity: [
-                    bundle.HeadStrength(
+                    HeadStrength(
                         head=summaries[at].id,
                         share=float(strength[i, at]),
                         excess=float(strength[i, at] - mean[at]),

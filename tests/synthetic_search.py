@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from safetensors.numpy import load_file
 
-from clipheads import bundle
+from clipheads.bundle.model import ModelRecord
+from clipheads.bundle.search import (
+    Fidelity,
+    Preprocessing,
+    SearchFile,
+    SearchProperty,
+    SearchRecord,
+    Tokenizer,
+)
 
 TEXTS = ("a picture of a boat", "stripes", "the colour red", "boat", "house", "An image of sun <1>")
 SIDE = 32
@@ -43,10 +51,10 @@ def read_rows(path: Path) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
 
 def write_search(
     atlas: Path, name: str = "demo-clip", *, encoders: bool = True, seed: int = 0
-) -> bundle.SearchRecord:
+) -> SearchRecord:
     """Write `search/` and `projections.onnx` of a model of `write_bundle`."""
     rng = np.random.default_rng(seed)
-    model = bundle.ModelRecord.model_validate_json((atlas / name / "model.json").read_bytes())
+    model = ModelRecord.model_validate_json((atlas / name / "model.json").read_bytes())
     arrays = load_file(atlas / name / "coordinates.safetensors")
     basis = np.linalg.qr(rng.standard_normal((len(model.heads), 64, 20)))[0].astype(np.float32)
     coordinates = arrays["coordinates"]
@@ -80,10 +88,10 @@ def write_search(
         files |= {"text_encoder": "text-encoder.onnx", "image_encoder": "image-encoder.onnx"}
         _save(folder / "text-encoder.onnx", _text_encoder(rng))
         _save(folder / "image-encoder.onnx", _image_encoder(rng, basis))
-    fidelity = bundle.Fidelity(
+    fidelity = Fidelity(
         storage="fp32", measured_on=1, cosine_error=0.0, same_top_8=1.0, vector_error=0.0
     )
-    record = bundle.SearchRecord(
+    record = SearchRecord(
         model=name,
         gallery_sha256=model.gallery_sha256,
         images=len(coordinates),
@@ -92,7 +100,7 @@ def write_search(
         rank=basis.shape[2],
         dimension=64,
         grid=GRID,
-        preprocessing=bundle.Preprocessing(
+        preprocessing=Preprocessing(
             image_size=SIDE,
             mean=(0.48, 0.46, 0.41),
             std=(0.27, 0.26, 0.28),
@@ -100,17 +108,17 @@ def write_search(
             resize_mode="shortest",
             fill_color=0,
         ),
-        tokenizer=bundle.Tokenizer(
+        tokenizer=Tokenizer(
             vocabulary_size=49408, start_token=49406, end_token=49407, context_length=CONTEXT
         ),
         properties=[
-            bundle.SearchProperty(
+            SearchProperty(
                 name=each.name, slug=each.slug, heads=each.heads, file=f"property-{each.slug}"
             )
             for each in model.properties
         ],
         files={
-            key: bundle.SearchFile(
+            key: SearchFile(
                 name=file,
                 bytes=(folder / file).stat().st_size,
                 sha256=hashlib.sha256((folder / file).read_bytes()).hexdigest(),

@@ -3,7 +3,19 @@
 import json
 from pathlib import Path
 
-from clipheads import bundle
+from clipheads.bundle.ground_truth import (
+    CausalEffect,
+    Curve,
+    Faithfulness,
+    GroundTruthRecord,
+    HeadTruth,
+    LabelTruth,
+    MapTruth,
+    PropertyPrecision,
+    ZeroShot,
+)
+from clipheads.bundle.head import HeadRecord
+from clipheads.bundle.model import ModelRecord
 
 EFFECTS = {
     "object": 0.11,
@@ -16,20 +28,18 @@ EFFECTS = {
 CURVE = [round(0.05 * step, 2) for step in range(1, 21)]
 
 
-def effect(name: str, total: float, *, first_order: float | None = None) -> bundle.CausalEffect:
-    return bundle.CausalEffect(
+def effect(name: str, total: float, *, first_order: float | None = None) -> CausalEffect:
+    return CausalEffect(
         name=name, total=total, low=total - 0.02, high=total + 0.03, first_order=first_order
     )
 
 
-def write_truth(folder: Path) -> bundle.GroundTruthRecord:
+def write_truth(folder: Path) -> GroundTruthRecord:
     """Write `ground-truth.json` beside the bundle in `folder`."""
-    model = bundle.ModelRecord.model_validate_json((folder / "model.json").read_bytes())
+    model = ModelRecord.model_validate_json((folder / "model.json").read_bytes())
     heads = []
     for place, head in enumerate(model.heads):
-        record = bundle.HeadRecord.model_validate_json(
-            (folder / "heads" / f"{head.id}.json").read_bytes()
-        )
+        record = HeadRecord.model_validate_json((folder / "heads" / f"{head.id}.json").read_bytes())
         caused = place % 2 == 0
         effects = EFFECTS if caused else EFFECTS | {"background": 0.3, "style": 0.31}
         groups = sorted(
@@ -37,7 +47,7 @@ def write_truth(folder: Path) -> bundle.GroundTruthRecord:
             key=lambda one: -one.total,
         )
         heads.append(
-            bundle.HeadTruth(
+            HeadTruth(
                 id=head.id,
                 variance_share=head.variance_share,
                 groups=groups,
@@ -50,8 +60,8 @@ def write_truth(folder: Path) -> bundle.GroundTruthRecord:
                 neighbour_precision=0.625,
             )
         )
-    curves = [bundle.Curve(name=name, values=CURVE) for name in ("object", "colour")]
-    record = bundle.GroundTruthRecord(
+    curves = [Curve(name=name, values=CURVE) for name in ("object", "colour")]
+    record = GroundTruthRecord(
         weights_sha256=model.weights.sha256,
         gallery_sha256=model.gallery_sha256,
         pairs=1234,
@@ -60,13 +70,13 @@ def write_truth(folder: Path) -> bundle.GroundTruthRecord:
         reference_scenes=480,
         lead=1.25,
         zero_shot=[
-            bundle.ZeroShot(question=name, accuracy=0.987, heads_alone=0.876, chance=0.123)
+            ZeroShot(question=name, accuracy=0.987, heads_alone=0.876, chance=0.123)
             for name in ("object", "colour")
         ],
         heads=heads,
         scored_layers=[0, 1],
         labels=[
-            bundle.LabelTruth(
+            LabelTruth(
                 method=method,
                 heads=12,
                 labelled=labelled,
@@ -86,7 +96,7 @@ def write_truth(folder: Path) -> bundle.GroundTruthRecord:
         ],
         same_first_descriptions=0.8,
         neighbours=[
-            bundle.PropertyPrecision(
+            PropertyPrecision(
                 attribute="pattern",
                 heads=3,
                 precision=0.625,
@@ -95,7 +105,7 @@ def write_truth(folder: Path) -> bundle.GroundTruthRecord:
             )
         ],
         maps=[
-            bundle.MapTruth(
+            MapTruth(
                 kind=kind,
                 map=name,
                 accuracy=0.9,
@@ -106,11 +116,11 @@ def write_truth(folder: Path) -> bundle.GroundTruthRecord:
             for kind in ("topic", "contrast")
             for name in ("all heads together", "a blob in the centre")
         ],
-        faithfulness=bundle.Faithfulness(
+        faithfulness=Faithfulness(
             by_descriptions=curves,
             by_random_texts=curves,
-            untouched=[bundle.Curve(name=curve.name, values=[0.99]) for curve in curves],
-            by_ablation=[bundle.Curve(name=curve.name, values=CURVE[::-1]) for curve in curves],
+            untouched=[Curve(name=curve.name, values=[0.99]) for curve in curves],
+            by_ablation=[Curve(name=curve.name, values=CURVE[::-1]) for curve in curves],
             ablated=[head.id for head in model.heads],
         ),
         agreement=[],

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from scipy.stats import spearmanr
 
 from clipheads.bundle.errors import AtlasError
+from clipheads.bundle.label_names import fold_label
 from clipheads.maths.scores import entanglement
 from clipheads.paper.audit import (
     FOLDING,
@@ -29,7 +30,6 @@ from clipheads.paper.audit import (
     rank_correlation,
     read_published,
 )
-from clipheads.texts.pools import fold_label
 
 FINAL_S = "case, punctuation, final s"
 

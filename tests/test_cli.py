@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from clipheads.bundle import SkippedImage
 from clipheads.bundle.errors import AtlasError
+from clipheads.bundle.gallery import SkippedImage
 from clipheads.model.load import PAPER_MODELS
 from headatlas.commands import cli
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from clipheads.bundle.disk.data_files import data_file
-from clipheads.texts.pools import fold_label, read_contrasts, read_descriptions
+from clipheads.bundle.label_names import fold_label
+from clipheads.texts.pools import read_contrasts, read_descriptions
 
 POOL = data_file("descriptions", "general.csv")
 TOPICS = data_file("topics.csv")

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clipheads.bundle.errors import AtlasError
+from clipheads.bundle.label_names import fold_label
 from clipheads.texts.pools import (
     Description,
-    fold_label,
     pool_record,
     read_contrasts,
     read_descriptions,

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from clipheads.bundle import Label
+from clipheads.bundle.labels import Label
 from clipheads.labels.explained import Pool, label_by_explained
 from clipheads.maths.text_span import textspan
 

@@ -25,9 +25,9 @@ from clipheads.browser.encoders import (
 )
 from clipheads.browser.fidelity import MAX_ERROR
 from clipheads.browser.onnx_graph import onnx_session, read_fidelity
-from clipheads.bundle import Storage
 from clipheads.bundle.disk.data_files import data_file
 from clipheads.bundle.errors import ModelError
+from clipheads.bundle.search import Storage
 from clipheads.maths.decomposition import contributions, decompose, decompose_patches, head_basis
 from clipheads.model.load import ClipModel, load_model
 from clipheads.model.open_clip_import import import_open_clip

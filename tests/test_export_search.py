@@ -15,9 +15,11 @@ from clipheads.browser.binary_rows import read_rows
 from clipheads.browser.fidelity import MAX_ERROR, MIN_SAME
 from clipheads.browser.projections import project
 from clipheads.browser.search_files import RECORD, replace_properties
-from clipheads.bundle import GalleryManifest, HeadRecord, SearchRecord
 from clipheads.bundle.disk.hashing import sha256_file
 from clipheads.bundle.errors import AtlasError
+from clipheads.bundle.gallery import GalleryManifest
+from clipheads.bundle.head import HeadRecord
+from clipheads.bundle.search import SearchRecord
 from clipheads.maths.neighbours import property_vectors
 from clipheads.stages.pipeline import build_model
 

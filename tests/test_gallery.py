@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from clipheads.bundle import GalleryManifest
 from clipheads.bundle.errors import GalleryError
+from clipheads.bundle.gallery import GalleryManifest
 from clipheads.gallery import pictures as gallery
 from clipheads.gallery.files import GalleryFile, list_gallery, readable
 from clipheads.gallery.pictures import in_order, open_image, room_for, write_gallery

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from clipheads.bundle import GroundTruthRecord, LabelTruth
 from clipheads.bundle.disk.data_files import data_file
 from clipheads.bundle.errors import AtlasError
+from clipheads.bundle.ground_truth import GroundTruthRecord, LabelTruth
 from clipheads.demo_world.clip.evaluation import FIRST_EVALUATION_SEED, SCENES
 from clipheads.demo_world.clip.training import FIRST_TRAINING_SEED
 from clipheads.demo_world.truth import ground_truth, map_truth

@@ -8,7 +8,9 @@ import pytest
 from synthetic_bundle import edit_json, write_bundle
 from synthetic_truth import write_truth
 
-from clipheads.bundle import (
+from clipheads.bundle.disk.data_files import data_file
+from clipheads.bundle.disk.record_files import read_record
+from clipheads.bundle.ground_truth import (
     CAUSAL_GROUPS,
     GroundTruthRecord,
     HeadTruth,
@@ -16,8 +18,6 @@ from clipheads.bundle import (
     LabelTruth,
     ModelLabelTruth,
 )
-from clipheads.bundle.disk.data_files import data_file
-from clipheads.bundle.disk.record_files import read_record
 from clipheads.bundle.progress import Silent
 from headatlas.atlas_reader import read_atlas
 from headatlas.pages.everything import model_views

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from clipheads.bundle import PoolRecord
 from clipheads.bundle.errors import AtlasError
+from clipheads.bundle.pool import PoolRecord
 from clipheads.labels.imported import name_heads_from_file
 from clipheads.texts.pools import Description
 

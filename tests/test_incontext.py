@@ -33,9 +33,9 @@ from misbehaving_server import (
     trickle_headers,
 )
 
-from clipheads.bundle import Label
 from clipheads.bundle.disk.data_files import data_file
 from clipheads.bundle.errors import AtlasError
+from clipheads.bundle.labels import Label
 from clipheads.bundle.progress import Advance
 from clipheads.labels import in_context as incontext
 from clipheads.labels.chat import LARGEST_REPLY, LONGEST_WAIT, retry_after, retry_delay

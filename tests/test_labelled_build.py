@@ -23,7 +23,8 @@ from misbehaving_server import (
 )
 from PIL import Image
 
-from clipheads.bundle import HeadRecord, ModelRecord
+from clipheads.bundle.head import HeadRecord
+from clipheads.bundle.model import ModelRecord
 
 POOL = ("red colour", "blue colour", "green colour", "cat animal", "dog animal", "bird animal",
         "two count", "three count", "four count", "dots pattern", "stripes pattern")  # fmt: skip

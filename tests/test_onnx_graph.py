@@ -15,8 +15,8 @@ from clipheads.browser.onnx_graph import (
     read_fidelity,
     save_onnx,
 )
-from clipheads.bundle import Fidelity, Storage
 from clipheads.bundle.errors import ModelError
+from clipheads.bundle.search import Fidelity, Storage
 
 MATRIX = np.random.default_rng(0).standard_normal((96, 8)) * np.geomspace(0.01, 10, 8)
 FIDELITY = Fidelity(

@@ -15,16 +15,13 @@ from safetensors.torch import load_file
 
 from clipheads.browser.fidelity import MAX_ERROR
 from clipheads.browser.projections import project
-from clipheads.bundle import (
-    GalleryManifest,
-    HeadRecord,
-    ImagesRecord,
-    Label,
-    Labeller,
-    ModelRecord,
-)
 from clipheads.bundle.disk.locking import locked
 from clipheads.bundle.errors import AtlasError, GalleryError, ModelError
+from clipheads.bundle.gallery import GalleryManifest
+from clipheads.bundle.head import HeadRecord
+from clipheads.bundle.images import ImagesRecord
+from clipheads.bundle.labels import Label, Labeller
+from clipheads.bundle.model import ModelRecord
 from clipheads.bundle.progress import Advance
 from clipheads.gallery.pictures import open_image
 from clipheads.gallery.transforms import all_transforms

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from synthetic_bundle import edit_json, write_bundle
 
-from clipheads.bundle import HeadRecord, ModelRecord
+from clipheads.bundle.head import HeadRecord
+from clipheads.bundle.model import ModelRecord
 from headatlas.pages.profile import effect_maps, head_profile_view, level
 from headatlas.publish.check import check_site
 from headatlas.site import generate_site

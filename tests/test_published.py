@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from synthetic_bundle import edit_json, write_bundle
 
-from clipheads.bundle import RESERVED_NAMES
+from clipheads.bundle.label_names import fold_label
+from clipheads.bundle.names import RESERVED_NAMES
 from clipheads.paper.audit import read_published
-from clipheads.texts.pools import fold_label
 from headatlas.atlas_reader import Atlas, read_atlas
 from headatlas.pages.everything import Page, model_views
 from headatlas.pages.published import PublishedHeadContent, PublishedLabelsContent, published_pages

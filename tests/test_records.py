@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from clipheads.bundle import HeadRecord
+from clipheads.bundle.head import HeadRecord
 from clipheads.labels.labeller import NamedHeads, label_head, majority_labeller, matching_properties
 from clipheads.maths.neighbours import image_neighbours
 from clipheads.maths.text_span import Yardsticks, textspan

@@ -10,8 +10,9 @@ import pytest
 from checkpoints import tiny_config, write_local_dir
 from PIL import Image
 
-from clipheads.bundle import HeadRecord, Label, Labeller
 from clipheads.bundle.errors import AtlasError
+from clipheads.bundle.head import HeadRecord
+from clipheads.bundle.labels import Label, Labeller
 from clipheads.labels.imported import name_heads_from_file
 from clipheads.labels.labeller import NamedHeads, NameHeads, name_heads_by_majority
 from clipheads.stages.pipeline import BuildReport, build_model

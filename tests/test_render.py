@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from synthetic_bundle import edit_json, write_bundle
 
-from clipheads.bundle import LABELLED_BY, Labeller
+from clipheads.bundle.labels import LABELLED_BY, Labeller
 from clipheads.maths.scores import MATCHES_NEEDED
 from headatlas.atlas_reader import read_atlas
 from headatlas.pages.everything import HeadContent, build_pages, cited, model_views

@@ -12,7 +12,7 @@ from synthetic_bundle import edit_json, write_bundle
 from synthetic_search import write_search
 from synthetic_truth import write_truth
 
-from clipheads.bundle import RESERVED_NAMES
+from clipheads.bundle.names import RESERVED_NAMES
 from headatlas.publish.schemas import RECORDS, schema_files
 from headatlas.site import generate_site
 

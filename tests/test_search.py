@@ -9,8 +9,8 @@ import pytest
 from synthetic_bundle import edit_json, write_bundle
 from synthetic_search import write_search
 
-from clipheads.bundle import RESERVED_NAMES
 from clipheads.bundle.errors import BundleError
+from clipheads.bundle.names import RESERVED_NAMES
 from clipheads.bundle.progress import Silent
 from headatlas.atlas_reader import read_atlas
 from headatlas.pages.everything import SEARCH, model_views

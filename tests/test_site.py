@@ -13,9 +13,9 @@ from PIL import Image
 from synthetic_bundle import edit_json, write_bundle
 from synthetic_truth import write_truth
 
-from clipheads.bundle import HeadRecord
 from clipheads.bundle.disk.owned_files import Made, adopt
 from clipheads.bundle.errors import AtlasError, BundleError
+from clipheads.bundle.head import HeadRecord
 from clipheads.bundle.progress import Silent
 from headatlas.head_json import HeadFile
 from headatlas.publish.check import check_site

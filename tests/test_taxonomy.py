@@ -6,7 +6,8 @@ import pytest
 
 from clipheads.bundle.disk.data_files import data_file
 from clipheads.bundle.errors import AtlasError
-from clipheads.texts.pools import fold_label, read_descriptions
+from clipheads.bundle.label_names import fold_label
+from clipheads.texts.pools import read_descriptions
 from clipheads.texts.taxonomy import lineage, read_taxonomy
 
 

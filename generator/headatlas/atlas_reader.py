@@ -9,19 +9,16 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from clipheads.bundle import (
-    GalleryManifest,
-    GroundTruthRecord,
-    HeadRecord,
-    HeatMap,
-    ImagesRecord,
-    ModelRecord,
-    why_no_model_name,
-)
 from clipheads.bundle.disk.containment import inside
 from clipheads.bundle.disk.record_files import AnyRecord
 from clipheads.bundle.disk.record_files import read_record as read_any
 from clipheads.bundle.errors import BundleError
+from clipheads.bundle.gallery import GalleryManifest
+from clipheads.bundle.ground_truth import GroundTruthRecord
+from clipheads.bundle.head import HeadRecord, HeatMap
+from clipheads.bundle.images import ImagesRecord
+from clipheads.bundle.model import ModelRecord
+from clipheads.bundle.names import why_no_model_name
 from clipheads.bundle.progress import Progress, Silent
 
 REBUILD = "rebuild it with `head-atlas build`"

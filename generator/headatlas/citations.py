@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from importlib.metadata import version
 
-from clipheads.bundle import ModelRecord
+from clipheads.bundle.model import ModelRecord
 
 YEAR = 2026
 """Of this version. Not of the day: the same atlas gives the same pages."""

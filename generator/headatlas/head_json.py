@@ -8,7 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from clipheads.bundle import HeadId, HeadRecord, HeadTruth, Index, Labeller, ModelName, Record
+from clipheads.bundle.ground_truth import HeadTruth
+from clipheads.bundle.head import HeadRecord
+from clipheads.bundle.labels import Labeller
+from clipheads.bundle.names import HeadId, ModelName
+from clipheads.bundle.record import Index, Record
 from headatlas.links import address
 from headatlas.pages.everything import HeadContent
 from headatlas.pages.published import PublishedHeadContent

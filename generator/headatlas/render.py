@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from clipheads.bundle import LABELLED_BY
 from clipheads.bundle.errors import AtlasError
+from clipheads.bundle.labels import LABELLED_BY
 from clipheads.maths.scores import MATCHES_NEEDED
 from headatlas.links import Link, address, relative
 from headatlas.pages.everything import (

@@ -22,7 +22,9 @@ from PIL import Image
 from synthetic_bundle import write_bundle
 from synthetic_search import CONTEXT, GRID, SIDE, TEXTS, read_rows, write_search
 
-from clipheads.bundle import GalleryManifest, ModelRecord, SearchRecord
+from clipheads.bundle.gallery import GalleryManifest
+from clipheads.bundle.model import ModelRecord
+from clipheads.bundle.search import SearchRecord
 from clipheads.gallery.pictures import open_image
 from clipheads.maths.heat_maps import contrast_map, topic_map
 from clipheads.maths.neighbours import nearest, text_neighbours, top_k

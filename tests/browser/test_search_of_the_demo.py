@@ -15,8 +15,10 @@ from PIL import Image
 from torch.nn.functional import normalize
 
 from clipheads.browser.encoders import MAX_ENCODER_ERROR
-from clipheads.bundle import HeadRecord, ModelRecord, SearchRecord
 from clipheads.bundle.disk.data_files import data_file
+from clipheads.bundle.head import HeadRecord
+from clipheads.bundle.model import ModelRecord
+from clipheads.bundle.search import SearchRecord
 from clipheads.demo_world.world.gallery import choose_scenes
 from clipheads.demo_world.world.scenes import draw_scene
 from clipheads.demo_world.world.sprites import default_sprites

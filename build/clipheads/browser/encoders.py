@@ -19,8 +19,8 @@ from torch import Tensor
 from clipheads.browser.fidelity import MAX_ERROR, compare_answers, text_queries, unit_queries
 from clipheads.browser.onnx_graph import STORAGES, Graph, make_onnx, onnx_session, save_onnx
 from clipheads.browser.onnxruntime_import import onnxruntime
-from clipheads.bundle import Fidelity, Preprocessing, Storage, Tokenizer
 from clipheads.bundle.errors import ModelError
+from clipheads.bundle.search import Fidelity, Preprocessing, Storage, Tokenizer
 from clipheads.maths.decomposition import decompose, head_basis
 from clipheads.model.load import ClipModel
 from clipheads.model.open_clip_import import import_open_clip

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from clipheads.bundle import Fidelity, Storage
+from clipheads.bundle.search import Fidelity, Storage
 
 MAX_ERROR = 1e-3
 MIN_SAME = 0.99

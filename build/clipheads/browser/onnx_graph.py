@@ -24,8 +24,8 @@ from onnx import helper, numpy_helper
 
 from clipheads.browser.onnxruntime_import import onnxruntime
 from clipheads.browser.quantise import quantise
-from clipheads.bundle import Fidelity, Storage
 from clipheads.bundle.errors import ModelError
+from clipheads.bundle.search import Fidelity, Storage
 
 OPSET = 17
 IR_VERSION = 8

@@ -20,8 +20,8 @@ from clipheads.browser.fidelity import (
     unit_queries,
 )
 from clipheads.browser.onnx_graph import Graph, make_onnx, onnx_session, save_onnx
-from clipheads.bundle import Fidelity, Storage
 from clipheads.bundle.errors import ModelError
+from clipheads.bundle.search import Fidelity, Storage
 
 PROJECTION_STORAGES: tuple[Storage, ...] = ("fp16", "fp32")
 """int8 is not tried: on the demo CLIP only 94 % of the queries keep their top 8."""

@@ -16,16 +16,16 @@ from torch.nn.functional import normalize
 
 from clipheads.browser.binary_rows import write_rows
 from clipheads.browser.onnx_graph import read_fidelity
-from clipheads.bundle import (
+from clipheads.bundle.disk.hashing import sha256_file
+from clipheads.bundle.disk.record_files import read_record
+from clipheads.bundle.model import PropertyRecord
+from clipheads.bundle.search import (
     Preprocessing,
-    PropertyRecord,
     SearchFile,
     SearchProperty,
     SearchRecord,
     Tokenizer,
 )
-from clipheads.bundle.disk.hashing import sha256_file
-from clipheads.bundle.disk.record_files import read_record
 from clipheads.maths.neighbours import property_vectors
 from clipheads.stages.records import Findings, head_id
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path, PurePosixPath
 
-from clipheads.bundle import SkippedImage
 from clipheads.bundle.disk.record_files import parse_json, read_table, read_text
 from clipheads.bundle.errors import GalleryError
+from clipheads.bundle.gallery import SkippedImage
 from clipheads.gallery.image_ids import SUFFIXES, image_id
 from clipheads.gallery.tar_shards import (
     ShardMember,

@@ -17,8 +17,8 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from clipheads.bundle import GalleryImage, GalleryManifest, SkippedImage
 from clipheads.bundle.errors import GalleryError
+from clipheads.bundle.gallery import GalleryImage, GalleryManifest, SkippedImage
 from clipheads.gallery.files import GalleryFile, ImageFile, opened
 
 LONG_SIDE = 512

@@ -25,11 +25,13 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from clipheads.bundle import Label, Labeller, NoiseFloor, PoolRecord, TextSpanRecord
 from clipheads.bundle.disk.record_files import read_record
+from clipheads.bundle.label_names import fold_label
+from clipheads.bundle.labels import Label, Labeller, NoiseFloor
+from clipheads.bundle.pool import PoolRecord, TextSpanRecord
 from clipheads.labels.labeller import NamedHeads, matching_properties
 from clipheads.maths.text_span import Pick, explained_by_sets
-from clipheads.texts.pools import Description, fold_label
+from clipheads.texts.pools import Description
 from clipheads.texts.taxonomy import lineage
 
 CARRIES = 0.5

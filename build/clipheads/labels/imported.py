@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from clipheads.bundle import Label, Labeller
 from clipheads.bundle.disk.record_files import read_json, read_table
 from clipheads.bundle.errors import AtlasError
+from clipheads.bundle.label_names import fold_label
+from clipheads.bundle.labels import Label, Labeller
 from clipheads.labels.labeller import NamedHeads, matching_properties, read_parents
-from clipheads.texts.pools import Description, fold_label
+from clipheads.texts.pools import Description
 
 FORM = 'a .csv with the columns head,label (and reason), or a .json such as {"L11.H7": "colour"}'
 

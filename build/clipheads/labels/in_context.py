@@ -21,15 +21,16 @@ from typing import Any, Generic, TypeVar
 from openai.types.chat import ChatCompletionMessageParam
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from clipheads.bundle import Label, Labeller
 from clipheads.bundle.disk.atomic_files import ensure_writable
 from clipheads.bundle.disk.data_files import data_file
 from clipheads.bundle.errors import AtlasError
+from clipheads.bundle.label_names import fold_label
+from clipheads.bundle.labels import Label, Labeller
 from clipheads.bundle.progress import Progress, Silent
 from clipheads.labels.answer_cache import answer_key, has_answers, read_answer, write_answer
 from clipheads.labels.chat import ChatClient, Question, Unanswered, api_key, server_address
 from clipheads.labels.labeller import NamedHeads
-from clipheads.texts.pools import Description, fold_label
+from clipheads.texts.pools import Description
 
 PROMPT_VERSION = "1"
 """Raised when the instructions below or the reading of answers change."""

@@ -9,9 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from clipheads.bundle import Label, Labeller, PoolRecord
 from clipheads.bundle.disk.record_files import read_record
-from clipheads.texts.pools import Description, fold_label
+from clipheads.bundle.label_names import fold_label
+from clipheads.bundle.labels import Label, Labeller
+from clipheads.bundle.pool import PoolRecord
+from clipheads.texts.pools import Description
 from clipheads.texts.taxonomy import lineage
 
 THRESHOLD = 0.5

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from math import sqrt
 
-from clipheads.bundle import Score
-from clipheads.texts.pools import fold_label
+from clipheads.bundle.label_names import fold_label
+from clipheads.bundle.model import Score
 
 Z = 1.959964
 """The 97.5th percentile of the standard normal distribution: an interval of 95 %."""

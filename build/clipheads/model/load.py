@@ -23,8 +23,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from clipheads.bundle import Architecture, Precision, Weights
 from clipheads.bundle.errors import ModelError
+from clipheads.bundle.model import Architecture, Precision, Weights
 from clipheads.model.config import read_model_config
 from clipheads.model.names import LOCAL_DIR
 from clipheads.model.open_clip_import import import_open_clip

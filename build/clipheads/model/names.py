@@ -13,10 +13,11 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from clipheads.bundle import ModelRecord, why_no_model_name
 from clipheads.bundle.disk.hashing import sha256_json
 from clipheads.bundle.disk.owned_files import read_list
 from clipheads.bundle.errors import ModelError
+from clipheads.bundle.model import ModelRecord
+from clipheads.bundle.names import why_no_model_name
 from clipheads.stages.engine import run_stage
 
 LOCAL_DIR = "local-dir:"

@@ -19,12 +19,13 @@ from typing import Annotated, NamedTuple
 
 from pydantic import Field
 
-from clipheads.bundle import Record, Score
 from clipheads.bundle.disk.data_files import data_file
 from clipheads.bundle.disk.record_files import read_record
 from clipheads.bundle.errors import AtlasError
+from clipheads.bundle.label_names import fold_label
+from clipheads.bundle.model import Score
+from clipheads.bundle.record import Record
 from clipheads.maths.scores import entanglement
-from clipheads.texts.pools import fold_label
 
 DEFINITION = "shared"
 """The measure that the paper defines."""

@@ -43,21 +43,8 @@ from clipheads.browser.search_files import (
     encoder_file,
     write_search,
 )
-from clipheads.bundle import (
-    GalleryManifest,
-    ModelRecord,
-    PoolRecord,
-    PoolText,
-    Precision,
-    ProfileRecord,
-    PropertyRecord,
-    Record,
-    SkippedImage,
-    Term,
-)
 from clipheads.bundle.disk.atomic_files import ensure_writable
 from clipheads.bundle.disk.data_files import data_file
-from clipheads.bundle.disk.earlier_bundles import adopt_earlier
 from clipheads.bundle.disk.hashing import sha256_json
 from clipheads.bundle.disk.locking import locked
 from clipheads.bundle.disk.owned_files import (
@@ -69,7 +56,12 @@ from clipheads.bundle.disk.owned_files import (
 )
 from clipheads.bundle.disk.record_files import read_record
 from clipheads.bundle.errors import AtlasError
+from clipheads.bundle.gallery import GalleryManifest, SkippedImage
+from clipheads.bundle.model import ModelRecord, Precision, PropertyRecord, Term
+from clipheads.bundle.pool import PoolRecord, PoolText
+from clipheads.bundle.profile import ProfileRecord
 from clipheads.bundle.progress import Progress, Silent
+from clipheads.bundle.record import Record
 from clipheads.gallery.files import GalleryFile, gallery_title, list_gallery
 from clipheads.gallery.pictures import write_gallery
 from clipheads.gallery.transforms import PRINTED, all_transforms, word_of
@@ -84,6 +76,7 @@ from clipheads.maths.text_span import Pick, textspan, yardsticks
 from clipheads.model.load import ClipModel, embed_texts, load_model, texts_cut
 from clipheads.model.names import claim_folder, folder_name, refuse_other_case
 from clipheads.stages import settings
+from clipheads.stages.earlier_bundles import adopt_earlier
 from clipheads.stages.engine import Outcome, is_finished, remove_shards, resume_shards, run_stage
 from clipheads.stages.gallery_pass import (
     batches,

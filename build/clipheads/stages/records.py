@@ -10,25 +10,29 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from clipheads.bundle import (
-    ContrastRecord,
+from clipheads.bundle.head import (
     DescriptionRecord,
-    HeadProfile,
     HeadRecord,
-    HeadStrength,
-    HeadSummary,
     HeatMap,
     ImageNeighbours,
-    ImagesRecord,
-    Label,
-    ModelProfile,
     Neighbour,
-    ProfileRecord,
+    Strength,
+    TopicMaps,
+)
+from clipheads.bundle.images import HeadStrength, ImagesRecord
+from clipheads.bundle.label_names import fold_label
+from clipheads.bundle.labels import Label
+from clipheads.bundle.model import (
+    ContrastRecord,
+    HeadSummary,
     PropertyQuery,
     PropertyRecord,
     Scores,
-    Strength,
-    TopicMaps,
+)
+from clipheads.bundle.profile import (
+    HeadProfile,
+    ModelProfile,
+    ProfileRecord,
     TransformEffect,
     TransformRecord,
     WordReading,
@@ -41,7 +45,7 @@ from clipheads.maths.neighbours import nearest, property_vectors, text_neighbour
 from clipheads.maths.profile import READS, STANDS_OUT, Effects, Reading
 from clipheads.maths.scores import association, entanglement
 from clipheads.maths.text_span import Pick, Yardsticks
-from clipheads.texts.pools import Description, fold_label
+from clipheads.texts.pools import Description
 
 NEIGHBOURS = 8
 DESCRIPTION_MAPS = 3

@@ -7,8 +7,6 @@ from typing import TypeVar
 from safetensors.torch import load_file
 
 from clipheads.browser.search_files import FOLDER, PROPERTY, RECORD, replace_properties
-from clipheads.bundle import GalleryManifest, HeadRecord, ModelRecord, Record
-from clipheads.bundle.disk.earlier_bundles import adopt_earlier
 from clipheads.bundle.disk.locking import locked
 from clipheads.bundle.disk.owned_files import (
     LIST,
@@ -22,7 +20,12 @@ from clipheads.bundle.disk.owned_files import (
 )
 from clipheads.bundle.disk.record_files import read_record
 from clipheads.bundle.errors import AtlasError
+from clipheads.bundle.gallery import GalleryManifest
+from clipheads.bundle.head import HeadRecord
+from clipheads.bundle.model import ModelRecord
+from clipheads.bundle.record import Record
 from clipheads.labels.labeller import NamedHeads, NameHeads
+from clipheads.stages.earlier_bundles import adopt_earlier
 from clipheads.stages.engine import Outcome
 from clipheads.stages.records import excess_of, head_summary, property_records, scores_of
 from clipheads.texts.pools import Description

@@ -99,7 +99,7 @@ STAGES = {
     "records": Settings(
         3,
         (
-            "bundle.FORMAT",
+            "bundle.record.FORMAT",
             *_OF_MAPS,
             "stages.records.STRONGEST",
             "stages.records.SHOWN_WITH_NEIGHBOURS",

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from clipheads.bundle.disk.record_files import read_table
 from clipheads.bundle.errors import AtlasError
-from clipheads.texts.pools import fold_label
+from clipheads.bundle.label_names import fold_label
 
 SUFFIX = ".properties.csv"
 

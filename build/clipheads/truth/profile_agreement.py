@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from clipheads.bundle import ProfileAgreement, ProfileCorrelation
+from clipheads.bundle.ground_truth import ProfileAgreement, ProfileCorrelation
 
 DEVIATIONS = 1.96
 """Of a normal distribution: 95% lie within."""

@@ -21,7 +21,8 @@ from headatlas.commands.console import PlainConsole, progress_for
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from clipheads.bundle import GroundTruthRecord, SkippedImage
+    from clipheads.bundle.gallery import SkippedImage
+    from clipheads.bundle.ground_truth import GroundTruthRecord
     from clipheads.labels.labeller import NameHeads
 
 # Threads that wait for one another by spinning make torch several times slower on a busy machine.
@@ -652,8 +653,8 @@ def skipped_lines(skipped: "Sequence[SkippedImage]", images: int, manifest: Path
 def _measure_truth(
     atlas: Path, device: str, model: str = "", called: str | None = None
 ) -> "GroundTruthRecord":
-    from clipheads.bundle import GroundTruthRecord
     from clipheads.bundle.disk.record_files import read_record
+    from clipheads.bundle.ground_truth import GroundTruthRecord
     from clipheads.demo_world.truth.ground_truth import write_ground_truth
     from clipheads.model.names import LOCAL_DIR, folder_name
 

@@ -12,25 +12,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clipheads.bundle import (
-    ContrastRecord,
+from clipheads.bundle.errors import AtlasError
+from clipheads.bundle.gallery import GalleryImage, GalleryManifest
+from clipheads.bundle.ground_truth import HeadTruth
+from clipheads.bundle.head import (
     DescriptionRecord,
-    GalleryImage,
-    GalleryManifest,
     HeadRecord,
-    HeadStrength,
-    HeadSummary,
-    HeadTruth,
     HeatMap,
-    ModelRecord,
     Neighbour,
-    PropertyRecord,
     Strength,
-    Term,
     TopicMaps,
 )
-from clipheads.bundle.errors import AtlasError
-from clipheads.texts.pools import fold_label
+from clipheads.bundle.images import HeadStrength
+from clipheads.bundle.label_names import fold_label
+from clipheads.bundle.model import ContrastRecord, HeadSummary, ModelRecord, PropertyRecord, Term
 from headatlas.atlas_reader import Atlas, ModelBundle
 from headatlas.citations import Citation, cite_model_page, cite_page
 from headatlas.links import Link, address, links_in

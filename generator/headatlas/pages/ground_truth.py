@@ -6,7 +6,9 @@ Only models of the demo world have such a record: the content of photographs is 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from clipheads.bundle import (
+from clipheads.bundle.disk.data_files import data_file
+from clipheads.bundle.disk.record_files import read_record
+from clipheads.bundle.ground_truth import (
     Curve,
     GroundTruthRecord,
     HeadTruth,
@@ -14,8 +16,6 @@ from clipheads.bundle import (
     LabelTruth,
     MapTruth,
 )
-from clipheads.bundle.disk.data_files import data_file
-from clipheads.bundle.disk.record_files import read_record
 from headatlas.links import Link
 from headatlas.pages.everything import GROUND_TRUTH, HOME, Crumb, HeadView, ModelView, Page
 from headatlas.pictures.causal_bars import GROUP_NAMES, EffectBar, causal_bars, is_exact

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from clipheads.bundle import (
+from clipheads.bundle.head import HeadRecord
+from clipheads.bundle.profile import (
     HeadProfile,
-    HeadRecord,
     ModelProfile,
     TransformEffect,
     TransformRecord,

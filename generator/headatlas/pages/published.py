@@ -8,8 +8,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from clipheads.bundle.label_names import fold_label
 from clipheads.paper.audit import AuditReport, PublishedFacts, PublishedModel, Reading, audit
-from clipheads.texts.pools import fold_label
 from headatlas.citations import cite_published
 from headatlas.links import Link, address
 from headatlas.pages.everything import (

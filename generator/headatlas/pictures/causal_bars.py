@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from clipheads.bundle import CausalEffect, HeadTruth
-from clipheads.texts.pools import fold_label
+from clipheads.bundle.ground_truth import CausalEffect, HeadTruth
+from clipheads.bundle.label_names import fold_label
 
 GROUP_NAMES = {
     "object": "objects",

@@ -4,7 +4,7 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
-from clipheads.bundle import Curve, Faithfulness
+from clipheads.bundle.ground_truth import Curve, Faithfulness
 from headatlas.pictures.palette import swatch
 
 INK = {"light": "#1b1c20", "dark": "#ebe8e1"}

@@ -2,15 +2,13 @@
 
 import json
 
-from clipheads.bundle import (
-    GalleryManifest,
-    GroundTruthRecord,
-    HeadRecord,
-    ImagesRecord,
-    ModelRecord,
-    Record,
-    SearchRecord,
-)
+from clipheads.bundle.gallery import GalleryManifest
+from clipheads.bundle.ground_truth import GroundTruthRecord
+from clipheads.bundle.head import HeadRecord
+from clipheads.bundle.images import ImagesRecord
+from clipheads.bundle.model import ModelRecord
+from clipheads.bundle.record import Record
+from clipheads.bundle.search import SearchRecord
 from headatlas.head_json import HeadFile, PublishedHeadFile
 from headatlas.links import Link, address
 

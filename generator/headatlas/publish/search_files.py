@@ -14,11 +14,11 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from clipheads.bundle import Fidelity, SearchRecord
 from clipheads.bundle.disk.containment import inside
 from clipheads.bundle.disk.hashing import sha256_file
 from clipheads.bundle.errors import BundleError
 from clipheads.bundle.progress import Progress
+from clipheads.bundle.search import Fidelity, SearchRecord
 from headatlas.atlas_reader import REBUILD, Atlas, read_record
 from headatlas.links import Link
 from headatlas.pages.everything import SEARCH, Crumb, ModelView, Page

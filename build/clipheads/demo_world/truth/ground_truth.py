@@ -16,26 +16,25 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from clipheads.bundle import (
-    CausalEffect,
-    Curve,
-    Faithfulness,
-    GalleryManifest,
-    GroundTruthRecord,
-    HeadRecord,
-    HeadTruth,
-    LabelTruth,
-    ModelRecord,
-    PoolRecord,
-    PropertyPrecision,
-    ZeroShot,
-)
-from clipheads.bundle.disk.earlier_bundles import adopt_earlier
 from clipheads.bundle.disk.hashing import sha256_json
 from clipheads.bundle.disk.locking import locked
 from clipheads.bundle.disk.owned_files import settle
 from clipheads.bundle.disk.record_files import read_record
 from clipheads.bundle.errors import AtlasError
+from clipheads.bundle.gallery import GalleryManifest
+from clipheads.bundle.ground_truth import (
+    CausalEffect,
+    Curve,
+    Faithfulness,
+    GroundTruthRecord,
+    HeadTruth,
+    LabelTruth,
+    PropertyPrecision,
+    ZeroShot,
+)
+from clipheads.bundle.head import HeadRecord
+from clipheads.bundle.model import ModelRecord
+from clipheads.bundle.pool import PoolRecord
 from clipheads.bundle.progress import Progress, Silent
 from clipheads.demo_world.truth.causes import (
     LEAD,
@@ -63,6 +62,7 @@ from clipheads.demo_world.world.sprites import default_sprites
 from clipheads.maths.decomposition import head_basis
 from clipheads.maths.text_span import Pick, textspan
 from clipheads.model.load import ClipModel, embed_texts, load_model
+from clipheads.stages.earlier_bundles import adopt_earlier
 from clipheads.stages.engine import Outcome, run_stage
 from clipheads.texts.pools import Description
 from clipheads.truth.faithfulness import (

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from clipheads.bundle import LabelTruth
+from clipheads.bundle.ground_truth import LabelTruth
 from clipheads.demo_world.truth.causes import PROPERTY_OF_GROUP
 from clipheads.demo_world.world.captions import PROPERTY_OF_ATTRIBUTE
 from clipheads.labels.explained import Pool, label_by_explained

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clipheads.bundle import MapTruth
+from clipheads.bundle.ground_truth import MapTruth
 from clipheads.demo_world.truth.observed_scenes import BATCH_SIZE, pixels_of
 from clipheads.demo_world.world.captions import object_text
 from clipheads.demo_world.world.scenes import Scene, object_mask, sample_scene

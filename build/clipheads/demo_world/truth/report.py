@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from clipheads.bundle import GroundTruthRecord
+from clipheads.bundle.ground_truth import GroundTruthRecord
 
 
 def report(record: GroundTruthRecord) -> Iterator[str]:

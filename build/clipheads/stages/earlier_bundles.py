@@ -7,9 +7,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from clipheads.bundle import GalleryManifest, ModelRecord
 from clipheads.bundle.disk.atomic_files import remove
 from clipheads.bundle.disk.owned_files import LIST, Made, adopt
+from clipheads.bundle.gallery import GalleryManifest
+from clipheads.bundle.model import ModelRecord
 
 FILES = {
     "contributions": r"(basis|coordinates|statistics)\.safetensors",

@@ -1,0 +1,87 @@
+"""`heads/L11.H7.json`: everything about one head."""
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from clipheads.bundle.labels import Label
+from clipheads.bundle.names import HeadId, Slug
+from clipheads.bundle.profile import HeadProfile
+from clipheads.bundle.record import Format, Index, Record, check_head
+
+
+class Neighbour(Record):
+    """An image and its cosine with what was asked."""
+
+    image: Slug
+    score: float
+
+
+class HeatMap(Record):
+    """A raw grid in `heatmaps.safetensors` over one image."""
+
+    image: Slug
+    map: Index = Field(description="Index into the tensor `maps`")
+
+
+class DescriptionRecord(Record):
+    """One TEXTSPAN pick."""
+
+    text: str
+    property: str | None = Field(description="The pool's property; None for a bare text list")
+    share: float = Field(description="Share of the head's variance that this pick explains")
+    matches_label: bool
+    neighbours: list[Neighbour] = Field(description="Top 8 images of the gallery")
+    maps: list[HeatMap]
+
+
+class Strength(Record):
+    """How much of an image's embedding a head makes."""
+
+    image: Slug
+    share: float = Field(description="<c, f/|f|>; over all terms it sums to 1")
+    excess: float = Field(description="share minus the head's mean share over the gallery")
+
+
+class ImageNeighbours(Record):
+    """Neighbours of one image in one head: cosine of contributions."""
+
+    image: Slug
+    neighbours: list[Neighbour]
+
+
+class TopicMaps(Record):
+    """Heat maps of one topic text in one head."""
+
+    text: str
+    property: str | None
+    maps: list[HeatMap]
+
+
+class HeadRecord(Record):
+    """`<model>/heads/L11.H7.json`."""
+
+    format: Format = 1
+    id: HeadId
+    layer: Index
+    head: Index
+    label: Label
+    variance_share: float
+    mean_share: float
+    explained: float = Field(description="Share of the head's variance that all picks explain")
+    explained_by_random: float = Field(
+        description="Share that as many texts drawn at random from the pool explain, on average"
+    )
+    explained_by_best: float = Field(
+        description="Share that the first as many principal directions explain"
+    )
+    descriptions: list[DescriptionRecord]
+    strongest: list[Strength]
+    image_neighbours: list[ImageNeighbours]
+    topics: list[TopicMaps]
+    profile: HeadProfile | None = Field(None, description="None if built with --profile none")
+
+    @model_validator(mode="after")
+    def _named_by_its_numbers(self) -> Self:
+        check_head(self.id, self.layer, self.head)
+        return self

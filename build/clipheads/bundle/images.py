@@ -1,0 +1,19 @@
+"""`images.json`: the heads with the largest share of each image."""
+
+from clipheads.bundle.names import HeadId, Slug
+from clipheads.bundle.record import Format, Record
+
+
+class HeadStrength(Record):
+    """How much of one image's embedding a head makes."""
+
+    head: HeadId
+    share: float
+    excess: float
+
+
+class ImagesRecord(Record):
+    """`<model>/images.json`: for each gallery image the heads that contribute most."""
+
+    format: Format = 1
+    images: dict[Slug, list[HeadStrength]]

@@ -1,0 +1,54 @@
+"""The label of a head, and who gave it."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from clipheads.bundle.record import Record
+
+
+class Labeller(Record):
+    """Who named the heads."""
+
+    kind: Literal["explained", "majority", "openai", "imported"]
+    method: str = Field(description="One sentence for the reader, with its settings")
+    model: str | None = None
+    prompt_version: str | None = None
+
+
+LABELLED_BY = {
+    "explained": "by what descriptions explain",
+    "majority": "by a majority of descriptions’ properties",
+    "openai": "by a language model",
+    "imported": "by hand or elsewhere, read from a file",
+}
+"""How a head got its label, for each kind of labeller, in the words of a page."""
+
+
+class NoiseFloor(Record):
+    """Whether the texts of a property explain a head better than as many of those beside it."""
+
+    texts: int = Field(description="In each set, of the property and of those beside it")
+    explained: float = Field(
+        description="Share of the head's variance that a set of the property explains, on average"
+    )
+    floor: float = Field(description="95th percentile of it over sets of the properties beside it")
+    clear: bool = Field(description="Whether it is clearly more")
+
+
+class Label(Record):
+    """What a labeller calls a head; `ModelRecord.labeller` says how it came to it."""
+
+    text: str | None
+    confidence: float | None = Field(
+        description="Share of what the descriptions explain that speaks of the label (explained),"
+        " of the rank weight (majority); None if the labeller gives none"
+    )
+    runner_up: str | None = Field(
+        default=None, description="The next property; without a label the one that came nearest"
+    )
+    runner_up_confidence: float | None = Field(
+        default=None, description="As `confidence`, of that one"
+    )
+    noise: NoiseFloor | None = Field(default=None, description="None if the labeller measures none")
+    reason: str = Field(description="Why this label, or why none")

@@ -1,0 +1,44 @@
+"""`pool.json` and `textspan.json`: the texts of the pool, and which of them describe a head."""
+
+from typing import Literal
+
+from pydantic import Field, RootModel
+
+from clipheads.bundle.record import Record
+
+
+class DescriptionPool(Record):
+    """The texts that TEXTSPAN chose from."""
+
+    name: str
+    count: int
+    properties: int
+    sha256: str
+
+
+class PoolText(Record):
+    """A text that TEXTSPAN can pick, and the property that it speaks of, if known."""
+
+    text: str
+    property: str | None
+
+
+class PoolRecord(Record):
+    """`<model>/pool.json`: the rows of `descriptions.safetensors` and their taxonomy."""
+
+    format: Literal[1] = 1
+    texts: list[PoolText]
+    parents: dict[str, str] = Field(
+        description="The wider property of each property that has one, by its folded name"
+    )
+
+
+class PickRecord(Record):
+    """A text that TEXTSPAN picked for a head."""
+
+    index: int = Field(description="Its row in the pool", ge=0)
+    share: float = Field(description="Share of the head's variance that it explains")
+
+
+class TextSpanRecord(RootModel[dict[str, list[PickRecord]]]):
+    """`<model>/textspan.json`: the picks of each head, in order, by its id."""

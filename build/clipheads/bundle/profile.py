@@ -1,0 +1,67 @@
+"""`profile.json`: how far changes to pictures move each head."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from clipheads.bundle.record import Record
+
+
+class TransformRecord(Record):
+    """A change to pictures, and how far it moves the heads of a model."""
+
+    name: str
+    title: str = Field(description="What is done, as in: removing colour")
+    group: str = Field(description="What it changes: colour, light, detail, layout, words")
+    mean: float = Field(description="Mean over the heads of E‖Δy‖² / (2 Var y)")
+
+
+class ModelProfile(Record):
+    """What moves the heads of a model, over all of them."""
+
+    images: int = Field(description="Size of the sample, evenly spread over the gallery")
+    words: list[str] = Field(description="The printed words; images take turns")
+    transforms: list[TransformRecord]
+    stands_out: float = Field(description="A head stands out whose ratio_low lies above this")
+    reads: float = Field(description="A head reads whose beyond_low lies above this")
+
+
+class TransformEffect(Record):
+    """How far a transform moves a head; intervals hold 95% of bootstrap samples of images."""
+
+    transform: str
+    effect: float = Field(description="E‖Δy‖² / (2 Var y): 0 nothing, 1 like another picture")
+    low: float
+    high: float
+    ratio: float = Field(description="effect divided by its mean over the heads")
+    ratio_low: float
+    ratio_high: float
+    stands_out: bool = Field(description="Moved clearly more than the mean head")
+
+
+class WordReading(Record):
+    """How far a printed word moves a head's contribution towards the word's own text."""
+
+    towards: float = Field(description="Mean of <Δc, text of the word>")
+    deviations: float = Field(description="The same in standard deviations of <c, text>")
+    beyond: float = Field(
+        description="By how many of them further than towards the texts of the other words"
+    )
+    beyond_low: float
+    beyond_high: float
+    reads: bool = Field(description="Clearly follows the word")
+
+
+class HeadProfile(Record):
+    """What moves a head, by transforms of the pictures."""
+
+    effects: list[TransformEffect] = Field(description="In the order of ModelProfile.transforms")
+    reading: WordReading
+
+
+class ProfileRecord(Record):
+    """`<model>/profile.json`."""
+
+    format: Literal[1] = 1
+    model: ModelProfile
+    heads: dict[str, HeadProfile]

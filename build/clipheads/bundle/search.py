@@ -1,0 +1,106 @@
+"""`search/search.json`: what a browser searches."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from clipheads.bundle.names import HeadId, ModelName, SearchFileName, Slug
+from clipheads.bundle.record import Count, Pixels, Record, Sha256, refuse_twice
+
+
+class SearchFile(Record):
+    """A file that the search page loads."""
+
+    name: SearchFileName
+    bytes: Count
+    sha256: Sha256
+
+
+class Preprocessing(Record):
+    """From a picture to pixels, as open_clip does it; the values have its names."""
+
+    image_size: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    interpolation: str
+    resize_mode: str
+    fill_color: int
+
+
+class Tokenizer(Record):
+    """From a text to token ids."""
+
+    kind: Literal["clip-bpe"] = "clip-bpe"
+    vocabulary_size: int
+    start_token: int
+    end_token: int
+    context_length: int = Field(description="At most so many tokens, start and end included")
+
+
+Storage = Literal["int8", "mixed", "fp16", "fp32"]
+"""The numbers in which weights are stored; computed is in float32. Mixed: attention in fp16, the
+rest in int8."""
+
+
+class Fidelity(Record):
+    """How close an exported model comes to torch, measured on the gallery and the texts."""
+
+    storage: Storage
+    measured_on: int = Field(description="Queries, texts or images")
+    cosine_error: float = Field(description="Largest error of a cosine")
+    same_top_8: float = Field(description="Share of queries with the same 8 nearest images")
+    vector_error: float = Field(
+        description="Largest 1 - cosine between a vector of the exported model and torch's"
+    )
+
+
+SEARCH_FILES = (
+    "projections",
+    "coordinates",
+    "basis",
+    "image_embeddings",
+    "texts",
+    "text_embeddings",
+)
+"""Keys that `SearchRecord.files` always has."""
+
+
+class SearchProperty(Record):
+    """A property by which images can be compared."""
+
+    name: str
+    slug: Slug
+    heads: list[HeadId]
+    file: str = Field(description="Its key in `SearchRecord.files`")
+
+
+class SearchRecord(Record):
+    """`<model>/search/search.json`; written last. The files are in docs/search-format.md."""
+
+    format: Literal[2] = 2
+    model: ModelName
+    gallery_sha256: str
+    images: int = Field(description="Those of the gallery's manifest, in its order")
+    texts: int = Field(description="Rows of texts.json")
+    heads: list[HeadId] = Field(description="Ids in the order of every axis `heads`")
+    rank: int = Field(description="r, the coordinates of a contribution")
+    dimension: int = Field(description="D, of the joint embedding")
+    grid: tuple[Pixels, Pixels] = Field(description="Rows and columns of patches")
+    preprocessing: Preprocessing
+    tokenizer: Tokenizer | None = Field(description="None if it is not CLIP's own")
+    properties: list[SearchProperty]
+    files: dict[str, SearchFile]
+    projections: Fidelity
+    text_encoder: Fidelity | None = Field(description="None if it was not exported")
+    image_encoder: Fidelity | None = Field(description="None if it was not exported")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        refuse_twice("head", self.heads)
+        wanted = {*SEARCH_FILES, *(each.file for each in self.properties)}
+        wanted |= {key for key in ("text_encoder", "image_encoder") if getattr(self, key)}
+        if missing := wanted - set(self.files):
+            raise ValueError(f"files has no {min(missing)}")
+        if missing := {head for each in self.properties for head in each.heads} - set(self.heads):
+            raise ValueError(f"a property names the head {min(missing)}, which heads has not")
+        return self
