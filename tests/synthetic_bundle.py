@@ -20,11 +20,11 @@ from clipheads.bundle.head import (
     HeadRecord,
     HeatMap,
     ImageNeighbours,
+    ImageShare,
     Neighbour,
-    Strength,
     TopicMaps,
 )
-from clipheads.bundle.images import HeadStrength, ImagesRecord
+from clipheads.bundle.images import HeadShare, ImagesRecord
 from clipheads.bundle.labels import Label, Labeller
 from clipheads.bundle.model import (
     Architecture,
@@ -347,7 +347,7 @@ def write_model(
             explained_by_best=0.97,
             descriptions=descriptions,
             strongest=[
-                Strength(image=ids[i], share=float(strength[i, at]), excess=float(excess[i]))
+                ImageShare(image=ids[i], share=float(strength[i, at]), excess=float(excess[i]))
                 for i in strongest
             ],
             image_neighbours=[
@@ -473,7 +473,7 @@ def write_model(
         ImagesRecord(
             images={
                 identity: [
-                    HeadStrength(
+                    HeadShare(
                         head=summaries[at].id,
                         share=float(strength[i, at]),
                         excess=float(strength[i, at] - mean[at]),

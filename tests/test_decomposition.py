@@ -8,7 +8,7 @@ import torch
 from checkpoints import tiny_model, write_checkpoint
 from torch import Tensor
 
-from clipheads.bundle.model import Precision
+from clipheads.bundle.model import NumberFormat
 from clipheads.maths.decomposition import (
     class_token_attention,
     contributions,
@@ -198,7 +198,7 @@ def test_images_of_a_batch_do_not_mix(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("precision", "bound"), [("bf16", 0.03), ("fp16", 0.004)])
 def test_contributions_sum_to_the_embedding_in_a_lower_precision_too(
-    tmp_path: Path, precision: Precision, bound: float
+    tmp_path: Path, precision: NumberFormat, bound: float
 ) -> None:
     model = replace(tiny_model(tmp_path), precision=precision)
     pixels = pixels_for(model)

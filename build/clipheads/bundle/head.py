@@ -35,8 +35,8 @@ class DescriptionRecord(Record):
     maps: list[HeatMap]
 
 
-class Strength(Record):
-    """How much of an image's embedding a head makes."""
+class ImageShare(Record):
+    """The share of a head in an image's embedding."""
 
     image: Slug
     share: float = Field(description="<c, f/|f|>; over all terms it sums to 1")
@@ -76,7 +76,7 @@ class HeadRecord(Record):
         description="Share that the first as many principal directions explain"
     )
     descriptions: list[DescriptionRecord]
-    strongest: list[Strength]
+    strongest: list[ImageShare]
     image_neighbours: list[ImageNeighbours]
     topics: list[TopicMaps]
     profile: HeadProfile | None = Field(None, description="None if built with --profile none")

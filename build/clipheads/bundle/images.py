@@ -4,8 +4,8 @@ from clipheads.bundle.names import HeadId, Slug
 from clipheads.bundle.record import Format, Record
 
 
-class HeadStrength(Record):
-    """How much of one image's embedding a head makes."""
+class HeadShare(Record):
+    """The share of a head in the embedding of one image."""
 
     head: HeadId
     share: float
@@ -16,4 +16,4 @@ class ImagesRecord(Record):
     """`<model>/images.json`: for each gallery image the heads that contribute most."""
 
     format: Format = 1
-    images: dict[Slug, list[HeadStrength]]
+    images: dict[Slug, list[HeadShare]]

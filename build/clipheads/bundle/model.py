@@ -11,8 +11,8 @@ from clipheads.bundle.pool import DescriptionPool
 from clipheads.bundle.profile import ModelProfile
 from clipheads.bundle.record import Format, Index, Pixels, Record, check_head, refuse_twice
 
-Precision = Literal["fp32", "bf16", "fp16"]
-"""The numbers in which a vision transformer multiplies matrices."""
+NumberFormat = Literal["fp32", "bf16", "fp16"]
+"""The floating-point format in which a vision transformer multiplies matrices."""
 
 
 class Architecture(Record):
@@ -128,7 +128,7 @@ class ModelRecord(Record):
     reconstruction_error: float = Field(
         description="Largest |sum of contributions - unit embedding| over images and coordinates"
     )
-    precision: Precision = "fp32"
+    precision: NumberFormat = "fp32"
     precision_error: float = Field(
         0.0, description="Largest |embedding - embedding in fp32| of the first 32 images; 0 in fp32"
     )

@@ -24,7 +24,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from clipheads.bundle.errors import ModelError
-from clipheads.bundle.model import Architecture, Precision, Weights
+from clipheads.bundle.model import Architecture, NumberFormat, Weights
 from clipheads.model.config import read_model_config
 from clipheads.model.names import LOCAL_DIR
 from clipheads.model.open_clip_import import import_open_clip
@@ -64,7 +64,7 @@ class ClipModel:
     device: torch.device
     architecture: Architecture
     weights: Weights
-    precision: Precision = "fp32"
+    precision: NumberFormat = "fp32"
     """Below fp32 the vision transformer multiplies matrices in those numbers; the residual stream,
     the layer norms and what is computed of the terms stay float32."""
 
@@ -97,7 +97,7 @@ def load_model(
     *,
     checkpoint: Path | None = None,
     device: str = "auto",
-    precision: Precision = "fp32",
+    precision: NumberFormat = "fp32",
 ) -> ClipModel:
     """Load a model with its weights.
 

@@ -57,7 +57,7 @@ from clipheads.bundle.disk.owned_files import (
 from clipheads.bundle.disk.record_files import read_record
 from clipheads.bundle.errors import AtlasError
 from clipheads.bundle.gallery import GalleryManifest, SkippedImage
-from clipheads.bundle.model import ModelRecord, Precision, PropertyRecord, Term
+from clipheads.bundle.model import ModelRecord, NumberFormat, PropertyRecord, Term
 from clipheads.bundle.pool import PoolRecord, PoolText
 from clipheads.bundle.profile import ProfileRecord
 from clipheads.bundle.progress import Progress, Silent
@@ -158,7 +158,7 @@ def build_model(
     checkpoint: Path | None = None,
     layers: Layers = "all",
     device: str = "auto",
-    precision: Precision = "fp32",
+    precision: NumberFormat = "fp32",
     descriptions: Path | None = None,
     topics: Path | None = None,
     contrasts: Path | None = None,

@@ -15,11 +15,11 @@ from clipheads.bundle.head import (
     HeadRecord,
     HeatMap,
     ImageNeighbours,
+    ImageShare,
     Neighbour,
-    Strength,
     TopicMaps,
 )
-from clipheads.bundle.images import HeadStrength, ImagesRecord
+from clipheads.bundle.images import HeadShare, ImagesRecord
 from clipheads.bundle.label_names import fold_label
 from clipheads.bundle.labels import Label
 from clipheads.bundle.model import (
@@ -220,7 +220,7 @@ def head_record(
         explained_by_best=_rounded(yardsticks.best),
         descriptions=descriptions,
         strongest=[
-            Strength(
+            ImageShare(
                 image=images[image],
                 share=_rounded(float(findings.shares[image, place])),
                 excess=_rounded(float(findings.excess[image, place])),
@@ -388,7 +388,7 @@ def images_record(findings: Findings) -> ImagesRecord:
     return ImagesRecord(
         images={
             image: [
-                HeadStrength(
+                HeadShare(
                     head=head_id(*findings.heads[head]),
                     share=_rounded(float(findings.shares[row, head])),
                     excess=_rounded(excess),

@@ -19,11 +19,11 @@ from clipheads.bundle.head import (
     DescriptionRecord,
     HeadRecord,
     HeatMap,
+    ImageShare,
     Neighbour,
-    Strength,
     TopicMaps,
 )
-from clipheads.bundle.images import HeadStrength
+from clipheads.bundle.images import HeadShare
 from clipheads.bundle.label_names import fold_label
 from clipheads.bundle.model import ContrastRecord, HeadSummary, ModelRecord, PropertyRecord, Term
 from headatlas.atlas_reader import Atlas, ModelBundle
@@ -292,7 +292,7 @@ class HeadContent:
     """Place among the model's heads by share of variance; 1 is the largest."""
     json: Link
     descriptions: tuple[DescriptionView, ...]
-    strongest: tuple[tuple[Picture, Strength], ...]
+    strongest: tuple[tuple[Picture, ImageShare], ...]
     neighbours: tuple[tuple[Picture, tuple[Near, ...]], ...]
     topics: tuple[tuple[TopicMaps, tuple[Heat, ...]], ...]
     profile: HeadProfileView | None
@@ -331,7 +331,7 @@ class ImageHead:
     """A head's part in one image, and the image's neighbours in that head."""
 
     head: HeadView
-    strength: HeadStrength
+    strength: HeadShare
     near: tuple[Near, ...]
 
 

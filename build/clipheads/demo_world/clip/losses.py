@@ -34,10 +34,10 @@ QUESTION_WEIGHTS = {"object": 2.0}
 
 
 def also_true(scenes: list[Scene], captions: list[Caption]) -> Tensor:
-    """Which captions are true of scenes that they were not written for, [B, B] of bool.
+    """The false negatives of a batch, [B, B] of bool: captions true of scenes of other captions.
 
-    Such a pair is no negative: "an ordinary picture" is true of half of all scenes, and
-    pushing it away from the others would leave the text close to none of them.
+    "An ordinary picture" is true of half of all scenes; to push it away from all but its own would
+    leave the text close to none of them.
     """
     facts = [scene_facts(scene) for scene in scenes]
     true = torch.tensor([[one.claims <= shown for one in captions] for shown in facts])
@@ -63,20 +63,22 @@ def answers(scenes: list[Scene], texts: dict[str, dict[str, str]]) -> dict[str, 
     return right
 
 
-def contrastive_loss(images: Tensor, texts: Tensor, scale: Tensor, unjust: Tensor) -> Tensor:
-    """Symmetric cross-entropy of pictures and captions; `unjust` pairs are no negatives.
+def contrastive_loss(
+    images: Tensor, texts: Tensor, scale: Tensor, false_negatives: Tensor
+) -> Tensor:
+    """CLIP's symmetric cross-entropy of pictures and captions, without the false negatives.
 
     Args:
         images: [B, D] unit rows.
         texts: [B, D] unit rows, in the order of the images.
         scale: the inverse temperature.
-        unjust: [B, B] of bool, see `also_true`.
+        false_negatives: [B, B] of bool, of `also_true`.
 
     Returns:
         Scalar.
     """
     own = torch.arange(len(images), device=images.device)
-    logits = (scale * images @ texts.T).masked_fill(unjust, -math.inf)
+    logits = (scale * images @ texts.T).masked_fill(false_negatives, -math.inf)
     return (cross_entropy(logits, own) + cross_entropy(logits.T, own)) / 2
 
 
@@ -106,7 +108,7 @@ def training_loss(
     clip: Clip,
     pixels: Tensor,
     captions: Tensor,
-    unjust: Tensor,
+    false_negatives: Tensor,
     questions: Tensor,
     right: dict[str, Tensor],
 ) -> Tensor:
@@ -116,7 +118,7 @@ def training_loss(
         clip: the model in training.
         pixels: [B, 3, side, side], normalised.
         captions: [B, context] tokens.
-        unjust: [B, B] of bool, see `also_true`.
+        false_negatives: [B, B] of bool, of `also_true`.
         questions: [values of all attributes, context] tokens.
         right: of `answers`.
 
@@ -130,7 +132,7 @@ def training_loss(
     losses = []
     for residual in (whole, rest + heads_alone):
         images = project(clip.visual, residual)
-        losses.append(contrastive_loss(images, texts, scale, unjust))
+        losses.append(contrastive_loss(images, texts, scale, false_negatives))
         losses.append(question_loss(images, choices, scale, right))
     return torch.stack(losses).sum() / 2
 

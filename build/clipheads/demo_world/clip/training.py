@@ -87,8 +87,8 @@ class Batch(NamedTuple):
     """[B, side, side, 3] of uint8."""
     captions: Tensor
     """[B, context] tokens, a caption for each picture."""
-    unjust: Tensor
-    """[B, B] of bool, the pairs that must not count as negatives, see `also_true`."""
+    false_negatives: Tensor
+    """[B, B] of bool, of `also_true`: pairs that the contrastive loss leaves out."""
     right: dict[str, Tensor]
     """The right answers to the questions, see `answers`."""
 
@@ -112,8 +112,8 @@ class _SceneBatches(Dataset[Batch]):
         pixels = np.stack([draw_scene(scene, self.side)[0] for scene in scenes])
         captions = [caption(scene, rng, self.texts) for scene in scenes]
         tokens = self.tokenizer([one.text for one in captions])
-        unjust = also_true(scenes, captions)
-        return Batch(torch.from_numpy(pixels), tokens, unjust, answers(scenes, self.texts))
+        false_negatives = also_true(scenes, captions)
+        return Batch(torch.from_numpy(pixels), tokens, false_negatives, answers(scenes, self.texts))
 
 
 def scenes_to_train_on(first_seed: int, rng: np.random.Generator, size: int) -> list[Scene]:
@@ -244,7 +244,7 @@ def train_demo_clip(
                         clip,
                         (pixels - mean) / std,
                         batch.captions.to(place),
-                        batch.unjust.to(place),
+                        batch.false_negatives.to(place),
                         questions,
                         {name: shares.to(place) for name, shares in batch.right.items()},
                     )
