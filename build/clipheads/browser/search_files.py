@@ -19,6 +19,7 @@ from clipheads.browser.onnx_graph import read_fidelity
 from clipheads.bundle.disk.hashing import sha256_file
 from clipheads.bundle.disk.record_files import read_record
 from clipheads.bundle.model import PropertyRecord
+from clipheads.bundle.names import head_id
 from clipheads.bundle.search import (
     Preprocessing,
     SearchFile,
@@ -27,7 +28,7 @@ from clipheads.bundle.search import (
     Tokenizer,
 )
 from clipheads.maths.neighbours import property_vectors
-from clipheads.stages.records import Findings, head_id
+from clipheads.stages.records import Findings
 
 FOLDER = "search"
 RECORD = "search.json"

@@ -1,4 +1,4 @@
-"""Names that are parts of addresses: their patterns, and those that no model may have."""
+"""Names that are parts of addresses: patterns, ids of heads, and names that no model may have."""
 
 from typing import Annotated
 
@@ -53,6 +53,11 @@ SearchFileName = Annotated[
         description="Path from the folder of search.json",
     ),
 ]
+
+
+def head_id(layer: int, head: int) -> str:
+    """Name a head as the paper does, counting from zero: `L11.H7`."""
+    return f"L{layer}.H{head}"
 
 
 def why_no_model_name(name: str) -> str | None:

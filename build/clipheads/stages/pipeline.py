@@ -58,6 +58,7 @@ from clipheads.bundle.disk.record_files import read_record
 from clipheads.bundle.errors import AtlasError
 from clipheads.bundle.gallery import GalleryManifest, SkippedImage
 from clipheads.bundle.model import ModelRecord, NumberFormat, PropertyRecord, Term
+from clipheads.bundle.names import head_id
 from clipheads.bundle.pool import PoolRecord, PoolText
 from clipheads.bundle.profile import ProfileRecord
 from clipheads.bundle.progress import Progress, Silent
@@ -92,7 +93,6 @@ from clipheads.stages.records import (
     NEIGHBOURS,
     Findings,
     contrast_records,
-    head_id,
     head_record,
     head_summary,
     images_record,

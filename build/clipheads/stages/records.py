@@ -29,6 +29,7 @@ from clipheads.bundle.model import (
     PropertyRecord,
     Scores,
 )
+from clipheads.bundle.names import head_id
 from clipheads.bundle.profile import (
     HeadProfile,
     ModelProfile,
@@ -172,11 +173,6 @@ class Findings:
 def excess_of(shares: Tensor) -> Tensor:
     """Return each share [N, heads] minus the head's mean share over the N images."""
     return (shares.double() - shares.double().mean(dim=0)).float()
-
-
-def head_id(layer: int, head: int) -> str:
-    """Name a head as the paper does, counting from zero: `L11.H7`."""
-    return f"L{layer}.H{head}"
 
 
 def head_record(

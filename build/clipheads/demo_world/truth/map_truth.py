@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clipheads.bundle.ground_truth import MapTruth
+from clipheads.bundle.names import head_id
 from clipheads.demo_world.truth.observed_scenes import BATCH_SIZE, pixels_of
 from clipheads.demo_world.world.captions import object_text
 from clipheads.demo_world.world.scenes import Scene, object_mask, sample_scene
 from clipheads.maths.decomposition import class_token_attention, decompose_patches
 from clipheads.maths.heat_maps import topic_map
 from clipheads.model.load import ClipModel, embed_texts
-from clipheads.stages.records import head_id
 from clipheads.truth.map_scores import average_precision, centred_blob, enlarge, score_map
 
 ALL_HEADS, ATTENTION, BLOB = "all", "attention", "blob"
