@@ -112,7 +112,7 @@ def test_a_head_page_says_everything_that_its_record_holds(pages, rendered):
             assert percent(description.share) in text
         maps = [tag for tag in attributes(rendered[page.path], "img") if tag.get("class") == "map"]
         assert len(maps) == sum(len(d.maps) for d in (*record.descriptions, *record.topics))
-        assert all(tag["src"].startswith("data:image/png;base64,") for tag in maps)
+        assert all(tag["src"].startswith("data:image/webp;base64,") for tag in maps)
 
 
 def test_a_map_prints_its_largest_value_in_the_defined_unit_and_shares_the_scale_of_its_row(

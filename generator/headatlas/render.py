@@ -24,7 +24,7 @@ from headatlas.pages.everything import (
     TABLE_1,
     Page,
 )
-from headatlas.pictures.heat_maps import heatmap_uri, peak, place
+from headatlas.pictures.heat_maps import heat_map_uri, peak, strongest_region
 from headatlas.publish.base_url import is_web_address
 from headatlas.publish.schemas import RECORDS, schema_link
 
@@ -144,9 +144,9 @@ def environment() -> Environment:
         "thousands": thousands,
         "plural": plural,
         "ordinal": ordinal,
-        "heatmap": heatmap_uri,
+        "heat_map": heat_map_uri,
         "peak": peak,
-        "place": place,
+        "strongest_region": strongest_region,
     }
     made.tests["web_address"] = is_web_address
     made.globals |= {

@@ -1,11 +1,11 @@
-"""Heat maps as tiny transparent PNGs, a pixel for each patch, to be stretched over a photograph."""
+"""Heat maps as tiny transparent images, a pixel per patch, to be stretched over a photograph."""
 
 import base64
-import struct
-import zlib
+import io
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 WARM = (232, 62, 18)
 """Colour of positive values: towards the text (or the first text of a contrast)."""
@@ -14,15 +14,11 @@ COOL = (24, 104, 232)
 OPAQUE = 184
 """Alpha of the value that is full colour; below 255 so that the photograph stays visible."""
 ALPHA_STEP = 8
-"""Alphas are multiples of this: no eye sees the difference, and the files get a third smaller."""
+"""Alphas are multiples of this: no eye sees the difference, and the files get smaller."""
 
 
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
-def heatmap_png(grid: NDArray[np.floating], scale: float | None = None) -> bytes:
-    """An RGBA PNG of rows × columns pixels.
+def heat_map_webp(grid: NDArray[np.floating], scale: float | None = None) -> bytes:
+    """A heat map as a lossless WebP of rows × columns pixels, which is smaller than a PNG.
 
     Alpha is |value| / scale, where the scale is max |value| of this map unless maps that are shown
     together share a larger one; the colour is warm above zero and cool below. A map that is zero
@@ -41,19 +37,15 @@ def heatmap_png(grid: NDArray[np.floating], scale: float | None = None) -> bytes
         (values < 0)[..., None], np.array(COOL, np.uint8), np.array(WARM, np.uint8)
     )
     pixels[..., 3] = np.round(strength * OPAQUE / ALPHA_STEP) * ALPHA_STEP
-    scanlines = b"".join(b"\x00" + row.tobytes() for row in pixels)
-    header = struct.pack(">IIBBBBB", columns, rows, 8, 6, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + _chunk(b"IHDR", header)
-        + _chunk(b"IDAT", zlib.compress(scanlines, 9))
-        + _chunk(b"IEND", b"")
-    )
+    file = io.BytesIO()
+    # Without `exact` the colour of fully transparent pixels is lost, and with it the sign.
+    Image.fromarray(pixels).save(file, "WEBP", lossless=True, quality=100, exact=True)
+    return file.getvalue()
 
 
-def heatmap_uri(grid: NDArray[np.floating], scale: float | None = None) -> str:
-    """The PNG of `heatmap_png` as a `data:` URI, for the page itself."""
-    return "data:image/png;base64," + base64.b64encode(heatmap_png(grid, scale)).decode("ascii")
+def heat_map_uri(grid: NDArray[np.floating], scale: float | None = None) -> str:
+    """The image of `heat_map_webp` as a `data:` URI, for the page itself."""
+    return "data:image/webp;base64," + base64.b64encode(heat_map_webp(grid, scale)).decode("ascii")
 
 
 def peak(grid: NDArray[np.floating]) -> float:
@@ -61,10 +53,10 @@ def peak(grid: NDArray[np.floating]) -> float:
     return float(np.abs(np.asarray(grid, dtype=np.float64)).max(initial=0.0))
 
 
-def place(grid: NDArray[np.floating]) -> str:
+def strongest_region(grid: NDArray[np.floating]) -> str:
     """Where the map is strongest, in words: the text that stands for the picture.
 
-    >>> place(np.array([[0.0, 0.0, 3.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0]]))
+    >>> strongest_region(np.array([[0.0, 0.0, 3.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0]]))
     'top right'
     """
     values = np.asarray(grid, dtype=np.float64)

@@ -1,4 +1,4 @@
-"""A heat map is a tiny PNG whose colour is the sign and whose opacity is the size."""
+"""A heat map is a tiny image whose colour is the sign and whose opacity is the size."""
 
 import base64
 import io
@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from headatlas.pictures.heat_maps import COOL, OPAQUE, WARM, heatmap_png, heatmap_uri, peak, place
+from headatlas.pictures.heat_maps import (
+    COOL,
+    OPAQUE,
+    WARM,
+    heat_map_uri,
+    heat_map_webp,
+    peak,
+    strongest_region,
+)
 
 grids = arrays(
     np.float64,
@@ -20,7 +28,7 @@ grids = arrays(
 
 
 def pixels(grid):
-    image = Image.open(io.BytesIO(heatmap_png(grid)))
+    image = Image.open(io.BytesIO(heat_map_webp(grid)))
     assert image.mode == "RGBA"
     return np.asarray(image).astype(int)
 
@@ -40,7 +48,7 @@ def test_maps_that_share_a_scale_keep_their_proportion():
     strong, weak = np.array([[1.0, -2.0]]), np.array([[0.5, 0.0]])
 
     def alphas(grid):
-        image = Image.open(io.BytesIO(heatmap_png(grid, scale=2.0)))
+        image = Image.open(io.BytesIO(heat_map_webp(grid, scale=2.0)))
         return np.asarray(image)[..., 3].astype(int).tolist()
 
     assert alphas(strong) == [[OPAQUE // 2 + 4, OPAQUE]]  # rounded to a multiple of 8
@@ -54,26 +62,26 @@ def test_a_map_is_relative_to_its_own_largest_value(grid, factor):
 
 def test_same_grid_same_bytes_and_a_size_that_fits_a_page():
     grid = np.random.default_rng(0).standard_normal((16, 16)).astype(np.float16)
-    assert heatmap_png(grid) == heatmap_png(grid.copy())
-    assert len(heatmap_png(grid)) < 700
-    kind, _, data = heatmap_uri(grid).partition(",")
-    assert kind == "data:image/png;base64"
-    assert base64.b64decode(data) == heatmap_png(grid)
+    assert heat_map_webp(grid) == heat_map_webp(grid.copy())
+    assert len(heat_map_webp(grid)) < 300
+    kind, _, data = heat_map_uri(grid).partition(",")
+    assert kind == "data:image/webp;base64"
+    assert base64.b64decode(data) == heat_map_webp(grid)
 
 
 @pytest.mark.parametrize("grid", [np.zeros(4), np.full((2, 2), np.nan)])
 def test_what_is_not_a_finite_grid_is_refused(grid):
     with pytest.raises(ValueError, match="finite grid"):
-        heatmap_png(grid)
+        heat_map_webp(grid)
 
 
-def test_the_place_of_the_largest_value_is_said_in_words():
+def test_the_region_of_the_largest_value_is_said_in_words():
     grid = np.zeros((9, 6))
-    assert place(grid) == "nowhere"
+    assert strongest_region(grid) == "nowhere"
     assert peak(grid) == 0
     grid[8, 0] = -4
     grid[0, 5] = 2
-    assert place(grid) == "top right"
+    assert strongest_region(grid) == "top right"
     assert peak(grid) == 4
     grid[4, 3] = 3
-    assert place(grid) == "centre"
+    assert strongest_region(grid) == "centre"
