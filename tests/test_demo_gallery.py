@@ -12,21 +12,25 @@ from clipheads.bundle.errors import AtlasError
 from clipheads.demo_world.clip.evaluation import FIRST_EVALUATION_SEED
 from clipheads.demo_world.world import gallery
 from clipheads.demo_world.world.gallery import choose_scenes, write_demo_gallery
-from clipheads.demo_world.world.scenes import draw_scene, sample_scene
+from clipheads.demo_world.world.scenes import Scene, draw_scene, sample_scene
 from clipheads.demo_world.world.sprites import default_sprites
 
 
-def test_every_category_is_shown_as_often_as_any_other() -> None:
-    scenes = choose_scenes()
+@pytest.fixture(scope="module")
+def scenes() -> list[Scene]:
+    return choose_scenes()
+
+
+def test_every_category_is_shown_as_often_as_any_other(scenes: list[Scene]) -> None:
     shown = Counter(scene.objects[0].category for scene in scenes)
 
     assert len(scenes) == 480
     assert max(shown.values()) - min(shown.values()) <= 1
 
 
-def test_no_object_of_a_category_comes_twice_before_all_came_once() -> None:
+def test_no_object_of_a_category_comes_twice_before_all_came_once(scenes: list[Scene]) -> None:
     sizes = Counter(item.category for item in default_sprites().objects)
-    shown = Counter(scene.objects[0] for scene in choose_scenes())
+    shown = Counter(scene.objects[0] for scene in scenes)
 
     for item, times in shown.items():
         of_its_kind = sum(shown[other] for other in shown if other.category == item.category)
@@ -34,23 +38,22 @@ def test_no_object_of_a_category_comes_twice_before_all_came_once() -> None:
 
 
 @pytest.mark.parametrize(("attribute", "values"), [("colour", 11), ("backdrop", 6), ("weather", 3)])
-def test_attributes_are_balanced(attribute: str, values: int) -> None:
-    seen = Counter(getattr(scene, attribute) for scene in choose_scenes())
+def test_attributes_are_balanced(scenes: list[Scene], attribute: str, values: int) -> None:
+    seen = Counter(getattr(scene, attribute) for scene in scenes)
     del seen[None]
 
     assert len(seen) == values
     assert max(seen.values()) <= 1.5 * min(seen.values())
 
 
-def test_no_two_scenes_are_near_duplicates() -> None:
-    scenes = choose_scenes()
+def test_no_two_scenes_are_near_duplicates(scenes: list[Scene]) -> None:
     facts = Counter((s.objects, s.colour, s.backdrop, s.style) for s in scenes)
 
     assert max(facts.values()) == 1
 
 
-def test_no_scene_was_trained_on_or_evaluated_on() -> None:
-    assert max(scene.seed for scene in choose_scenes()) < FIRST_EVALUATION_SEED
+def test_no_scene_was_trained_on_or_evaluated_on(scenes: list[Scene]) -> None:
+    assert max(scene.seed for scene in scenes) < FIRST_EVALUATION_SEED
 
 
 def test_a_file_shows_its_scene_and_a_second_call_draws_nothing(
@@ -115,7 +118,7 @@ def test_a_gallery_of_an_earlier_version_is_taken_over(
     assert write_demo_gallery(tmp_path) is False
 
 
-def test_a_file_in_place_of_the_folder_is_one_line(tmp_path: Path) -> None:
+def test_a_file_in_place_of_the_folder_is_one_line(tmp_path: Path, six_scenes: list[str]) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(AtlasError, match="cannot write there"):
         write_demo_gallery(tmp_path / "file")
