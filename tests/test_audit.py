@@ -14,22 +14,15 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from scipy.stats import spearmanr
 
+from clipheads.bundle.disk.data_files import data_file
+from clipheads.bundle.disk.record_files import read_record, write_record
 from clipheads.bundle.errors import AtlasError
 from clipheads.bundle.label_names import fold_label
+from clipheads.bundle.paper import FOLDING, PaperRecord, PublishedModel
 from clipheads.maths.scores import entanglement
-from clipheads.paper.audit import (
-    FOLDING,
-    FOLDINGS,
-    MEASURES,
-    OtherVersion,
-    PublishedFacts,
-    PublishedModel,
-    as_text,
-    audit,
-    printed_count,
-    rank_correlation,
-    read_published,
-)
+from clipheads.paper.measures import FOLDINGS, MEASURES, printed_count, rank_correlation
+from clipheads.paper.published import OtherVersion, PublishedFacts, read_published
+from clipheads.paper.report import as_text, audit
 
 FINAL_S = "case, punctuation, final s"
 
@@ -224,7 +217,7 @@ def test_the_figures_of_a_reading_follow_from_its_values(
     for reading in report.readings:
         assert all(0 <= value <= 1 for value in reading.values)
         differences = [
-            abs(value - row.printed)
+            abs(value - row.entanglement)
             for value, row in zip(reading.values, report.models, strict=True)
         ]
         assert reading.differences == pytest.approx(differences, abs=2e-6)
@@ -320,13 +313,20 @@ def test_a_report_cannot_be_changed_and_survives_json() -> None:
     assert type(report).model_validate_json(report.model_dump_json()) == report
 
 
+def test_the_committed_record_is_what_is_computed_today(tmp_path: Path) -> None:
+    committed = data_file("published", "paper.json")
+    assert read_record(committed, PaperRecord) == audit()
+    write_record(tmp_path / "paper.json", audit())
+    assert (tmp_path / "paper.json").read_bytes() == committed.read_bytes()
+
+
 def test_an_unknown_reading_is_a_key_error() -> None:
     with pytest.raises(KeyError):
         audit().reading("shared", "everything")
 
 
 def test_the_audit_needs_no_torch() -> None:
-    code = "import sys, clipheads.paper.audit; sys.exit('torch' in sys.modules)"
+    code = "import sys, clipheads.paper.report; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

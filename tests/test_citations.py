@@ -6,7 +6,9 @@ from types import SimpleNamespace
 import pytest
 from synthetic_bundle import write_bundle
 
-from clipheads.paper.audit import read_published
+from clipheads.bundle.disk.data_files import data_file
+from clipheads.bundle.disk.record_files import read_record
+from clipheads.bundle.paper import PaperRecord
 from headatlas.atlas_reader import read_atlas
 from headatlas.citations import PAPER, YEAR, cite_model_page, cite_page, cite_published
 from headatlas.pages.everything import build_pages, cited, model_views
@@ -56,10 +58,11 @@ def test_what_latex_reads_as_markup_is_escaped():
 def every_page(request, tmp_path_factory):
     names = ("demo-clip", "ViT-B-32_openai")
     atlas = read_atlas(write_bundle(tmp_path_factory.mktemp("cite"), names=names, images=3))
-    models, facts = model_views(atlas), read_published()
-    published = {row.model: row.labels for row in facts.models}
+    models = model_views(atlas)
+    paper = read_record(data_file("published", "paper.json"), PaperRecord)
+    published = {row.model: row.labels for row in paper.models}
     base = request.param
-    pages = build_pages(atlas, models, published, base) + published_pages(facts, models, base)
+    pages = build_pages(atlas, models, published, base) + published_pages(paper, models, base)
     return cited(pages, base)
 
 

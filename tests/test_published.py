@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from synthetic_bundle import edit_json, write_bundle
 
+from clipheads.bundle.disk.data_files import data_file
+from clipheads.bundle.disk.record_files import read_record
 from clipheads.bundle.label_names import fold_label
 from clipheads.bundle.names import RESERVED_NAMES
-from clipheads.paper.audit import read_published
+from clipheads.bundle.paper import PaperRecord
 from headatlas.atlas_reader import Atlas, read_atlas
 from headatlas.pages.everything import Page, model_views
 from headatlas.pages.published import PublishedHeadContent, PublishedLabelsContent, published_pages
@@ -17,7 +19,7 @@ from headatlas.publish.check import check_site
 from headatlas.site import generate_site
 
 BUILT = "ViT-B-32_openai"
-FACTS = read_published()
+PAPER = read_record(data_file("published", "paper.json"), PaperRecord)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +31,7 @@ def atlas(tmp_path_factory: pytest.TempPathFactory) -> Atlas:
 
 @pytest.fixture(scope="module")
 def pages(atlas: Atlas) -> list[Page]:
-    return published_pages(FACTS, model_views(atlas))
+    return published_pages(PAPER, model_views(atlas))
 
 
 def heads_of(pages: list[Page]) -> list[PublishedHeadContent]:
@@ -38,12 +40,12 @@ def heads_of(pages: list[Page]) -> list[PublishedHeadContent]:
 
 def test_every_published_head_has_a_page_at_the_address_of_a_build(pages: list[Page]) -> None:
     paths = {page.path for page in pages}
-    promised = {f"{row.model}/{head}/index.html" for row in FACTS.models for head in row.labels}
+    promised = {f"{row.model}/{head}/index.html" for row in PAPER.models for head in row.labels}
 
     assert len(promised) == 320
     assert promised <= paths
     assert f"{BUILT}/index.html" not in paths
-    assert {f"{row.model}/index.html" for row in FACTS.models[1:]} <= paths
+    assert {f"{row.model}/index.html" for row in PAPER.models[1:]} <= paths
 
 
 def test_a_model_of_ones_own_is_not_taken_for_the_papers(tmp_path: Path) -> None:
@@ -51,7 +53,7 @@ def test_a_model_of_ones_own_is_not_taken_for_the_papers(tmp_path: Path) -> None
     weights = {"source": BUILT, "sha256": "0" * 64}
     edit_json(folder / BUILT / "model.json", weights=weights)
     generate_site(folder, tmp_path / "site")
-    label = FACTS.models[0].labels["L11.H0"]
+    label = PAPER.models[0].labels["L11.H0"]
     compare = (tmp_path / "site/compare/index.html").read_text()
     assert f'{BUILT}</a> <span class="aside">(local weights)</span>' in compare
     assert "computed here" not in compare
@@ -71,9 +73,9 @@ def test_a_head_that_was_built_has_no_page_of_its_published_label_alone(
     tmp_path: Path, atlas: Atlas
 ) -> None:
     computed = {head.id for head in atlas.models[1].heads}
-    row = FACTS.models[0].model_copy(update={"labels": {"L0.H0": "Colour", "L9.H0": "Animal"}})
+    row = PAPER.models[0].model_copy(update={"labels": {"L0.H0": "Colour", "L9.H0": "Animal"}})
     pages = published_pages(
-        FACTS.model_copy(update={"models": [row, *FACTS.models[1:]]}), model_views(atlas)
+        PAPER.model_copy(update={"models": [row, *PAPER.models[1:]]}), model_views(atlas)
     )
 
     assert "L0.H0" in computed
@@ -84,7 +86,7 @@ def test_a_head_that_was_built_has_no_page_of_its_published_label_alone(
 def test_heads_of_the_same_label_are_found_in_this_model_and_in_the_others(
     pages: list[Page],
 ) -> None:
-    labels = {row.model: row.labels for row in FACTS.models}
+    labels = {row.model: row.labels for row in PAPER.models}
     for content in heads_of(pages):
         head = content.head
         wanted = fold_label(labels[head.model][head.id])
@@ -128,7 +130,7 @@ def test_the_site_marks_them_and_says_both_labels_where_there_are_two(tmp_path: 
     assert "Published label only, not computed here." in page
     record = json.loads((site / BUILT / "L8.H0" / "head.json").read_text())
     assert record["published_only"] is True
-    assert record["label"]["text"] == FACTS.models[0].labels["L8.H0"]
+    assert record["label"]["text"] == PAPER.models[0].labels["L8.H0"]
     assert record["url"] == f"https://example.org/atlas/{BUILT}/L8.H0/"
     sitemap = (site / "sitemap.xml").read_text()
     assert sitemap.count("/L") >= 320
@@ -159,7 +161,7 @@ def test_the_compare_page_shows_computed_and_printed_scores(tmp_path: Path) -> N
     page = (tmp_path / "site" / "compare" / "index.html").read_text()
     table1 = (tmp_path / "site" / "recomputing-table-1" / "index.html").read_text()
 
-    for row in FACTS.models:
+    for row in PAPER.models:
         assert row.model in page
         assert f"{row.entanglement:.3f}" in page
         assert f"{row.association:.3f}" in page

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import escape
 
+from clipheads.bundle.disk.data_files import data_file
 from clipheads.bundle.disk.owned_files import LIST
+from clipheads.bundle.disk.record_files import read_record
 from clipheads.bundle.errors import AtlasError
+from clipheads.bundle.paper import PaperRecord
 from clipheads.bundle.progress import Progress, Silent
-from clipheads.paper.audit import read_published
 from headatlas.atlas_reader import Atlas, read_atlas
 from headatlas.head_json import as_json, head_file, published_head_file
 from headatlas.links import address
@@ -65,9 +67,9 @@ def generate_site(
     before = _lists(atlas)
     read = read_atlas(atlas, progress)
     models = model_views(read)
-    facts = read_published()
-    labels = {row.model: row.labels for row in facts.models}
-    pages = build_pages(read, models, labels, base_url) + published_pages(facts, models, base_url)
+    paper = read_record(data_file("published", "paper.json"), PaperRecord)
+    labels = {row.model: row.labels for row in paper.models}
+    pages = build_pages(read, models, labels, base_url) + published_pages(paper, models, base_url)
     search = search_page(read, models, progress)
     if search is not None:
         pages.append(search.page)

@@ -529,12 +529,25 @@ def train_demo(
 
 
 @app.command(cls=_Command, epilog=_examples("head-atlas audit"))
-def audit() -> None:
+def audit(
+    json: Annotated[
+        Path | None,
+        typer.Option("--json", metavar="FILE", help="Write the counts to a file instead."),
+    ] = None,
+) -> None:
     """Recompute the paper's Table 1 from its published labels."""
-    from clipheads.paper.audit import as_text
-    from clipheads.paper.audit import audit as recompute
+    from clipheads.bundle.disk.atomic_files import replacing
+    from clipheads.bundle.disk.record_files import write_record
+    from clipheads.paper.report import as_text
+    from clipheads.paper.report import audit as recompute
 
-    for line in as_text(recompute()).splitlines():
+    record = recompute()
+    if json is not None:
+        with replacing(json) as file:
+            write_record(file, record)
+        out.say(f"{json}: written")
+        return
+    for line in as_text(record).splitlines():
         out.say(line)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from clipheads.bundle.label_names import fold_label
-from clipheads.paper.audit import AuditReport, PublishedFacts, PublishedModel, Reading, audit
+from clipheads.bundle.paper import DEFINITION, AuditedModel, PaperRecord, Reading
 from headatlas.citations import cite_published
 from headatlas.links import Link, address
 from headatlas.pages.everything import (
@@ -42,7 +42,7 @@ class PublishedHead:
 class PublishedModelView:
     """A model of the paper."""
 
-    facts: PublishedModel
+    facts: AuditedModel
     page: Link
     heads: tuple[PublishedHead, ...]
     rows: tuple[tuple[int, tuple[PublishedHead, ...]], ...]
@@ -92,7 +92,6 @@ class CompareContent:
 
     built: tuple[ModelView, ...]
     published: tuple[PublishedModelView, ...]
-    report: AuditReport
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +99,7 @@ class Table1Content:
     """The recomputation of the paper's Table 1."""
 
     models: tuple[PublishedModelView, ...]
-    report: AuditReport
+    report: PaperRecord
     measures: tuple[tuple[str, str], ...]
     """Each measure's name, and what it counts."""
     foldings: tuple[str, ...]
@@ -111,24 +110,23 @@ class Table1Content:
 
 
 def published_pages(
-    facts: PublishedFacts, built: Sequence[ModelView], base_url: str | None = None
+    paper: PaperRecord, built: Sequence[ModelView], base_url: str | None = None
 ) -> list[Page]:
     """List the pages that rest on published facts, in a fixed order."""
-    models = tuple(_view(row, built) for row in facts.models)
-    report = audit(facts)
+    models = tuple(_view(row, built) for row in paper.models)
     pages = [
-        _compare(models, tuple(built), report),
-        _table_1(models, report),
-        _labels(models, facts.labels_source),
+        _compare(models, tuple(built)),
+        _table_1(models, paper),
+        _labels(models, paper.labels_source),
     ]
     for model in models:
         if model.facts.model not in {view.record.name for view in built}:
-            pages.append(_model_page(model, facts.labels_source, base_url))
-        pages += _head_pages(model, models, facts.labels_source, base_url)
+            pages.append(_model_page(model, paper.labels_source, base_url))
+        pages += _head_pages(model, models, paper.labels_source, base_url)
     return pages
 
 
-def _view(row: PublishedModel, built: Sequence[ModelView]) -> PublishedModelView:
+def _view(row: AuditedModel, built: Sequence[ModelView]) -> PublishedModelView:
     ours = next((model for model in built if model.record.name == row.model), None)
     computed = {head.id for head in ours.record.heads} if ours else set()
     heads = []
@@ -164,22 +162,20 @@ def _bearers(model: PublishedModelView, folded: str) -> tuple[PublishedHead, ...
     return tuple(head for head in model.heads if head.folded == folded)
 
 
-def _compare(
-    models: tuple[PublishedModelView, ...], built: tuple[ModelView, ...], report: AuditReport
-) -> Page:
+def _compare(models: tuple[PublishedModelView, ...], built: tuple[ModelView, ...]) -> Page:
     return Page(
         path=COMPARE.path,
         template="compare.html",
         title="Compare models",
         description="Entanglement and association of the models in this atlas, beside the two "
         "tables of the paper and what its published labels give.",
-        content=CompareContent(built=built, published=models, report=report),
+        content=CompareContent(built=built, published=models),
         trail=(Crumb("Atlas", HOME),),
         anchors=frozenset({"built", "paper"}),
     )
 
 
-def _table_1(models: tuple[PublishedModelView, ...], report: AuditReport) -> Page:
+def _table_1(models: tuple[PublishedModelView, ...], report: PaperRecord) -> Page:
     return Page(
         path=TABLE_1.path,
         template="table1.html",
@@ -191,7 +187,7 @@ def _table_1(models: tuple[PublishedModelView, ...], report: AuditReport) -> Pag
             report=report,
             measures=tuple({one.measure: one.title for one in report.readings}.items()),
             foldings=tuple(dict.fromkeys(one.folding for one in report.readings)),
-            shared_reading=report.reading("shared"),
+            shared_reading=report.reading(DEFINITION),
             unique_reading=report.reading("unique"),
             shared=tuple((model, _shared_labels(model)) for model in models),
         ),

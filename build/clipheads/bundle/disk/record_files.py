@@ -4,6 +4,7 @@
     read_table(path, ("file", "title"))    the rows of a CSV file, each with its line
     read_json(path)                        any JSON value
     read_record(path, GalleryManifest)     a JSON file that a record describes
+    write_record(path, manifest)           the same file
 
 Every file that somebody else may have written or damaged is read here. What cannot be read is an
 `AtlasError`, or the kind of it that the caller names.
@@ -137,6 +138,11 @@ def read_record(
         where = "".join(f"{part}: " for part in first["loc"])
         reason = first["msg"].removeprefix("Value error, ")
         raise error(f"{path}: {_short(where + reason)}{advice}") from None
+
+
+def write_record(path: Path, record: BaseModel) -> None:
+    """Write a record to a JSON file, in which a field has a line of its own."""
+    path.write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
