@@ -2,6 +2,7 @@
 
 import os
 import stat
+import sys
 
 import pytest
 
@@ -47,6 +48,19 @@ def test_a_second_site_downloads_nothing(tmp_path, monkeypatch, small):
     calls = (tmp_path / "npm" / "calls").read_text().splitlines()
     assert len(calls) == 1
     assert f"onnxruntime-web@{VERSION}" in calls[0]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems keep caches elsewhere")
+@pytest.mark.parametrize(("variable", "below"), [("XDG_CACHE_HOME", ""), ("HOME", ".cache")])
+def test_without_a_folder_the_users_cache_is_used(tmp_path, monkeypatch, small, variable, below):
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv(variable, str(tmp_path))
+    folder = tmp_path / below / "clip-head-atlas" / f"onnxruntime-web-{VERSION}"
+    folder.mkdir(parents=True)
+    for name, content in small.items():
+        (folder / name).write_bytes(content)
+    monkeypatch.setenv("PATH", str(tmp_path))  # no npm
+    assert fetch_runtime().reason == ""
 
 
 def test_a_damaged_cache_is_fetched_again(tmp_path, monkeypatch, small):

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from platformdirs import user_cache_path
 from synthetic_bundle import write_bundle
 
 from headatlas.publish.serve import make_server
@@ -56,7 +57,7 @@ def full_size(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def axe() -> str:
     """The script of axe-core, which finds what shuts out readers; from npm, kept in the cache."""
-    kept = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "clip-head-atlas"
+    kept = user_cache_path("clip-head-atlas", appauthor=False)
     script = kept / f"axe-core-{AXE}.min.js"
     if not script.is_file():
         npm = shutil.which("npm")

@@ -2,13 +2,14 @@
 
 import base64
 import hashlib
-import os
 import shutil
 import subprocess
 import tarfile
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+
+from platformdirs import user_cache_path
 
 VERSION = "1.30.0"
 INTEGRITY = {
@@ -67,7 +68,9 @@ def fetch_runtime(cache: Path | None = None) -> Runtime:
     Args:
         cache: the folder to keep them in; without it, the user's own cache.
     """
-    folder = (cache or _user_cache()) / f"onnxruntime-web-{VERSION}"
+    folder = (
+        cache or user_cache_path("clip-head-atlas", appauthor=False)
+    ) / f"onnxruntime-web-{VERSION}"
     files = {name: _read(folder / name) for name in INTEGRITY}
     if not all(integrity(content) == INTEGRITY[name] for name, content in files.items()):
         npm = shutil.which("npm")
@@ -87,11 +90,6 @@ def fetch_runtime(cache: Path | None = None) -> Runtime:
 def integrity(content: bytes) -> str:
     """The hash of a file as pages write it: "sha384-" and base64."""
     return "sha384-" + base64.b64encode(hashlib.sha384(content).digest()).decode()
-
-
-def _user_cache() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "clip-head-atlas"
 
 
 def _read(path: Path) -> bytes:
