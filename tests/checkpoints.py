@@ -12,7 +12,9 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from clipheads.model.load import LOCAL_DIR, ClipModel, load_model
+from clipheads.model.clip_model import ClipModel
+from clipheads.model.load import load_model
+from clipheads.model.names import LOCAL_DIR
 from clipheads.model.open_clip_import import import_open_clip
 
 TINY: dict[str, Any] = {

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from clipheads.bundle.errors import AtlasError
 from clipheads.bundle.gallery import SkippedImage
-from clipheads.model.load import PAPER_MODELS
+from clipheads.model.names import PAPER_MODELS
 from headatlas.commands import cli
 
 COMMANDS = (

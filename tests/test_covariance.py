@@ -13,7 +13,7 @@ from torch import Tensor
 
 from clipheads.maths.decomposition import Decomposition, contributions, decompose, head_basis
 from clipheads.maths.moments import Moments, moments, split_terms, term_moments, term_shares
-from clipheads.model.load import ClipModel
+from clipheads.model.clip_model import ClipModel
 
 
 def cut(total: int, cuts: list[int]) -> list[slice]:

@@ -17,7 +17,8 @@ from clipheads.maths.decomposition import (
     head_basis,
     precision_error,
 )
-from clipheads.model.load import ClipModel, load_model
+from clipheads.model.clip_model import ClipModel
+from clipheads.model.load import load_model
 
 TINY_VARIANTS = {
     "plain": {},

@@ -29,7 +29,8 @@ from clipheads.bundle.disk.data_files import data_file
 from clipheads.bundle.errors import ModelError
 from clipheads.bundle.search import Storage
 from clipheads.maths.decomposition import contributions, decompose, decompose_patches, head_basis
-from clipheads.model.load import ClipModel, load_model
+from clipheads.model.clip_model import ClipModel
+from clipheads.model.load import load_model
 from clipheads.model.open_clip_import import import_open_clip
 
 VARIANTS: dict[str, dict[str, Any]] = {

@@ -11,7 +11,7 @@ from PIL import Image
 from clipheads.bundle.errors import GalleryError, ModelError
 from clipheads.gallery.pictures import open_image
 from clipheads.maths.decomposition import decompose, head_basis
-from clipheads.model.load import ClipModel
+from clipheads.model.clip_model import ClipModel
 from clipheads.stages.gallery_pass import (
     Contributions,
     contribute,

@@ -16,9 +16,12 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from clipheads.bundle.errors import ModelError
-from clipheads.model import load as models
-from clipheads.model.load import PAPER_MODELS, embed_texts, known_models, load_model
+from clipheads.model import checkpoints, load
+from clipheads.model.load import load_model
+from clipheads.model.names import PAPER_MODELS
 from clipheads.model.open_clip_import import import_open_clip
+from clipheads.model.sources import pretrained_models
+from clipheads.model.text import embed_texts, texts_cut
 
 TINY_NAME = "ViT-B-32"
 """The tests give this architecture a tiny configuration, so that its checkpoints are small."""
@@ -52,7 +55,7 @@ def features(model: Any) -> torch.Tensor:
 
 
 def test_the_paper_models_are_known_and_supported() -> None:
-    supported = {model.name for model in known_models() if model.supported}
+    supported = {model.name for model in pretrained_models() if model.supported}
     assert set(PAPER_MODELS) <= supported
 
 
@@ -66,7 +69,7 @@ def test_the_paper_models_are_known_and_supported() -> None:
     ],
 )
 def test_what_cannot_be_decomposed_is_listed_with_the_reason(name: str, reason: str) -> None:
-    model = next(model for model in known_models() if model.name == name)
+    model = next(model for model in pretrained_models() if model.name == name)
     assert not model.supported
     assert reason in model.reason
     assert reason in failure(name)
@@ -168,7 +171,7 @@ def write_openai_archive(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     torch.jit.script(Archive(random_clip(TINY))).save(str(file))
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    monkeypatch.setattr(models, "openai_archives", lambda: frozenset({digest}))
+    monkeypatch.setattr(checkpoints, "openai_archives", lambda: frozenset({digest}))
 
 
 def test_every_layout_gives_the_same_model(checkpoint: Path, tmp_path: Path) -> None:
@@ -297,7 +300,7 @@ def test_torchscript_of_anybody_else_is_never_run(tmp_path: Path) -> None:
 
 
 def test_the_hashes_of_openais_archives_stand_in_open_clips_addresses() -> None:
-    known = models.openai_archives()
+    known = checkpoints.openai_archives()
     assert "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af" in known
     assert len(known) >= 9
 
@@ -437,7 +440,7 @@ def test_a_configuration_far_larger_than_its_weights_takes_no_memory_and_no_time
     config = {**TINY, tower: {**TINY[tower], size: 900_000}}
     (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": config}))
     # Were it made, it would fill the memory of the machine that runs the test.
-    monkeypatch.setattr(models, "_build", lambda *_: pytest.fail("the model is made"))
+    monkeypatch.setattr(load, "_build", lambda *_: pytest.fail("the model is made"))
     with pytest.raises(ModelError, match="does not fit huge: it holds"):
         load_model(f"local-dir:{folder}", device="cpu")
 
@@ -673,5 +676,5 @@ def test_texts_that_are_longer_than_the_context_are_named(tmp_path: Path) -> Non
     model = tiny_model(tmp_path / "tiny")
     context = TINY["text_cfg"]["context_length"]
     whole, longer = "cat " * (context - 2), "cat " * (context - 1)
-    assert models.texts_cut(model, [whole, longer, "a"]) == [longer]
-    assert models.texts_cut(model, []) == []
+    assert texts_cut(model, [whole, longer, "a"]) == [longer]
+    assert texts_cut(model, []) == []

@@ -27,7 +27,8 @@ from clipheads.gallery.pictures import open_image
 from clipheads.gallery.transforms import all_transforms
 from clipheads.labels.labeller import NamedHeads
 from clipheads.maths.decomposition import decompose_patches
-from clipheads.model.load import embed_texts, load_model
+from clipheads.model.load import load_model
+from clipheads.model.text import embed_texts
 from clipheads.stages import pipeline
 from clipheads.stages import settings as stage_settings
 from clipheads.stages.pipeline import BuildReport, build_model, folder_name

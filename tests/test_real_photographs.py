@@ -14,8 +14,9 @@ from test_cli import head_atlas
 from clipheads.gallery.transforms import all_transforms, word_of
 from clipheads.maths.decomposition import head_basis
 from clipheads.maths.profile import measure_effects, measure_reading
-from clipheads.model.load import embed_texts, load_model
+from clipheads.model.load import load_model
 from clipheads.model.open_clip_import import import_open_clip
+from clipheads.model.text import embed_texts
 from clipheads.stages.transform_pass import seen_pictures, transformed_coordinates
 
 SCIKIT_IMAGE = (

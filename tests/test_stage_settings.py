@@ -32,7 +32,7 @@ ELSEWHERE = {
     "gallery.pictures.BAND_PIXELS": "only how much is computed at once",
     "gallery.pictures.PIXELS_AT_ONCE": "only how much is computed at once",
     "gallery.pictures.THREADS": "only how much is computed at once",
-    "model.load": "in the fingerprint of the model",
+    "model.checkpoints": "only which checkpoints are refused",
 }
 """Numbers that are in no list, and why they need not be."""
 

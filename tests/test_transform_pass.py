@@ -11,7 +11,7 @@ from torch import Tensor
 
 from clipheads.gallery.transforms import invert, mirror
 from clipheads.maths.decomposition import decompose
-from clipheads.model.load import ClipModel
+from clipheads.model.clip_model import ClipModel
 from clipheads.stages.gallery_pass import batches
 from clipheads.stages.transform_pass import seen_pictures, transformed_coordinates
 

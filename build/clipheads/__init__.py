@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     )
     from clipheads.maths.scores import association, entanglement
     from clipheads.maths.text_span import textspan
-    from clipheads.model.load import PAPER_MODELS, embed_texts, load_model
+    from clipheads.model.load import load_model
+    from clipheads.model.names import PAPER_MODELS
+    from clipheads.model.text import embed_texts
     from clipheads.stages.pipeline import build_model
     from clipheads.texts.pools import read_descriptions
 
@@ -40,13 +42,13 @@ __all__ = [
 ]
 
 _HOME = {
-    "PAPER_MODELS": "model.load",
+    "PAPER_MODELS": "model.names",
     "association": "maths.scores",
     "build_model": "stages.pipeline",
     "contributions": "maths.decomposition",
     "decompose": "maths.decomposition",
     "decompose_patches": "maths.decomposition",
-    "embed_texts": "model.load",
+    "embed_texts": "model.text",
     "entanglement": "maths.scores",
     "head_basis": "maths.decomposition",
     "load_model": "model.load",

@@ -14,7 +14,8 @@ import torch
 from clipheads.maths.decomposition import decompose
 from clipheads.maths.moments import moments
 from clipheads.maths.text_span import textspan
-from clipheads.model.load import ClipModel, load_model
+from clipheads.model.clip_model import ClipModel
+from clipheads.model.load import load_model
 from clipheads.model.open_clip_import import import_open_clip
 
 ARCHITECTURES = ("ViT-B-32", "ViT-B-16")

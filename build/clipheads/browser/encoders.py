@@ -22,7 +22,7 @@ from clipheads.browser.onnxruntime_import import onnxruntime
 from clipheads.bundle.errors import ModelError
 from clipheads.bundle.search import Fidelity, Preprocessing, Storage, Tokenizer
 from clipheads.maths.decomposition import decompose, head_basis
-from clipheads.model.load import ClipModel
+from clipheads.model.clip_model import ClipModel
 from clipheads.model.open_clip_import import import_open_clip
 
 MAX_ENCODER_ERROR = 0.02

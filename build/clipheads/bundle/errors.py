@@ -15,3 +15,9 @@ class GalleryError(AtlasError):
 
 class BundleError(AtlasError):
     """A bundle that is missing, damaged, or of another format version."""
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of another library's error, cut to what a message can hold."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else "no reason given"

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear, normalize, scaled_dot_product_attention
 
-from clipheads.model.load import ClipModel
+from clipheads.model.clip_model import ClipModel
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,16 +14,25 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from clipheads.bundle.disk.hashing import sha256_json
-from clipheads.bundle.disk.owned_files import read_list
+from clipheads.bundle.disk.owned_files import made_in, publish, read_list, scratch_folder
 from clipheads.bundle.errors import ModelError
 from clipheads.bundle.model import ModelRecord
 from clipheads.bundle.names import why_no_model_name
-from clipheads.stages.engine import run_stage
 
 LOCAL_DIR = "local-dir:"
 
 ORIGIN = "origin"
 """Maker in the list of a bundle's folder; its key tells where the model comes from."""
+
+PAPER_MODELS: tuple[str, ...] = (
+    "ViT-B-32_openai",
+    "ViT-B-32_datacomp_m_s128m_b4k",
+    "ViT-B-16_openai",
+    "ViT-B-16_laion2b_s34b_b88k",
+    "ViT-L-14_openai",
+    "ViT-L-14_laion2b_s32b_b82k",
+)
+"""The models of the published study of all heads."""
 
 REMEDY = "build it with --name NAME, or into another --atlas"
 
@@ -92,16 +101,18 @@ def claim_folder(folder: Path, model: str, weights_sha256: str) -> None:
             f"{folder}: holds another model of this name, and {model} would replace it; {REMEDY}"
             f", or remove {folder}"
         )
-    run_stage(folder, ORIGIN, origin, lambda _scratch: None)
+    if before is None or before.key != origin:
+        with scratch_folder(folder, ORIGIN) as scratch:
+            publish(folder, scratch, {ORIGIN: made_in(scratch, origin)})
 
 
 def _origin(model: str, atlas: Path) -> str:
     if not model.startswith(LOCAL_DIR):
         return model
-    place = os.path.realpath(_folder(model))
+    path = os.path.realpath(_folder(model))
     with suppress(ValueError):  # on another drive
-        place = os.path.relpath(place, os.path.realpath(atlas))
-    return LOCAL_DIR + Path(place).as_posix()
+        path = os.path.relpath(path, os.path.realpath(atlas))
+    return LOCAL_DIR + Path(path).as_posix()
 
 
 def _folder(model: str) -> str:

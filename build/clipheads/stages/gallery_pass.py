@@ -24,7 +24,7 @@ from clipheads.maths.moments import (
     term_moments,
     term_shares,
 )
-from clipheads.model.load import ClipModel
+from clipheads.model.clip_model import ClipModel
 
 PATCH_NUMBERS = 2**25
 """Numbers that one batch of patch contributions may hold: 128 MiB."""

@@ -74,8 +74,10 @@ from clipheads.maths.moments import TermMoments, split_terms
 from clipheads.maths.neighbours import image_neighbours
 from clipheads.maths.profile import measure_effects, measure_reading
 from clipheads.maths.text_span import Pick, textspan, yardsticks
-from clipheads.model.load import ClipModel, embed_texts, load_model, texts_cut
+from clipheads.model.clip_model import ClipModel
+from clipheads.model.load import load_model
 from clipheads.model.names import claim_folder, folder_name, refuse_other_case
+from clipheads.model.text import embed_texts, texts_cut
 from clipheads.stages import settings
 from clipheads.stages.earlier_bundles import adopt_earlier
 from clipheads.stages.engine import Outcome, is_finished, remove_shards, resume_shards, run_stage

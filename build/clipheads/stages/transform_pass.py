@@ -9,7 +9,7 @@ from torch import Tensor
 from clipheads.gallery.files import ImageFile
 from clipheads.gallery.transforms import Transform
 from clipheads.maths.decomposition import decompose
-from clipheads.model.load import ClipModel
+from clipheads.model.clip_model import ClipModel
 from clipheads.stages.gallery_pass import batches
 
 

@@ -457,14 +457,15 @@ def models(
 
     The six models of the paper are marked.
     """
-    from clipheads.model.load import PAPER_MODELS, known_models
+    from clipheads.model.names import PAPER_MODELS
+    from clipheads.model.sources import pretrained_models
 
-    for known in known_models():
-        mark = "  (paper)" if known.name in PAPER_MODELS else ""
-        if known.supported:
-            out.say(f"{known.name}{mark}")
+    for pretrained in pretrained_models():
+        mark = "  (paper)" if pretrained.name in PAPER_MODELS else ""
+        if pretrained.supported:
+            out.say(f"{pretrained.name}{mark}")
         elif every:
-            out.say(f"{known.name}  not supported: {known.reason}")
+            out.say(f"{pretrained.name}  not supported: {pretrained.reason}")
 
 
 @app.command("train-demo", cls=_Command, epilog=_examples("head-atlas train-demo --minutes 50"))
@@ -592,7 +593,7 @@ def _models_to_build(models: list[str], *, paper: bool) -> list[str]:
         raise AtlasError("give either --model, once or more, or --paper for the paper's six")
     if not paper:
         return models
-    from clipheads.model.load import PAPER_MODELS
+    from clipheads.model.names import PAPER_MODELS
 
     return list(PAPER_MODELS)
 

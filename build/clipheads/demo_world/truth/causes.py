@@ -16,7 +16,7 @@ from clipheads.demo_world.truth.observed_scenes import ObservedScenes, observe_s
 from clipheads.demo_world.world.captions import PROPERTY_OF_ATTRIBUTE
 from clipheads.demo_world.world.scenes import Scene, sample_scene
 from clipheads.maths.sensitivity import Index, Sensitivity, change_effect, leads, sensitivity
-from clipheads.model.load import ClipModel
+from clipheads.model.clip_model import ClipModel
 
 LEAD = 1.25
 """An effect leads if it is so many times the second, in 97.5% of the bootstrap's resamples."""

@@ -61,7 +61,9 @@ from clipheads.demo_world.world.scenes import Scene, sample_scene
 from clipheads.demo_world.world.sprites import default_sprites
 from clipheads.maths.decomposition import head_basis
 from clipheads.maths.text_span import Pick, textspan
-from clipheads.model.load import ClipModel, embed_texts, load_model
+from clipheads.model.clip_model import ClipModel
+from clipheads.model.load import load_model
+from clipheads.model.text import embed_texts
 from clipheads.stages.earlier_bundles import adopt_earlier
 from clipheads.stages.engine import Outcome, run_stage
 from clipheads.texts.pools import Description

@@ -15,7 +15,8 @@ from clipheads.demo_world.world.captions import object_text
 from clipheads.demo_world.world.scenes import Scene, object_mask, sample_scene
 from clipheads.maths.decomposition import class_token_attention, decompose_patches
 from clipheads.maths.heat_maps import topic_map
-from clipheads.model.load import ClipModel, embed_texts
+from clipheads.model.clip_model import ClipModel
+from clipheads.model.text import embed_texts
 from clipheads.truth.map_scores import average_precision, centred_blob, enlarge, score_map
 
 ALL_HEADS, ATTENTION, BLOB = "all", "attention", "blob"

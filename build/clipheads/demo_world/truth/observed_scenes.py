@@ -10,7 +10,7 @@ from torch import Tensor
 from clipheads.demo_world.world.captions import scene_attributes
 from clipheads.demo_world.world.scenes import Scene, draw_scene
 from clipheads.maths.decomposition import decompose
-from clipheads.model.load import ClipModel
+from clipheads.model.clip_model import ClipModel
 
 BATCH_SIZE = 50
 

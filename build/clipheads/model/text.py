@@ -1,0 +1,66 @@
+"""Embed texts with a model's text tower."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from clipheads.bundle.errors import ModelError
+from clipheads.model.clip_model import ClipModel
+
+
+def embed_texts(model: ClipModel, texts: Sequence[str], batch_size: int = 256) -> Tensor:
+    """Return unit text embeddings [n, D], float32 on the CPU.
+
+    Raises:
+        ModelError: if one is zero or not finite.
+    """
+    tokens = model.tokenize(list(texts)) if texts else torch.zeros(0, 1, dtype=torch.long)
+    # Texts of like length go together, so that a batch is cut to what it needs.
+    order = (tokens != 0).sum(dim=1).argsort(stable=True)
+    embedded = torch.empty(len(texts), model.architecture.embedding_dim)
+    with torch.no_grad():
+        for start in range(0, len(texts), batch_size):
+            chosen = order[start : start + batch_size]
+            features = encode_text(model.clip, tokens[chosen].to(model.device)).float().cpu()
+            if not features.isfinite().all() or not features.any(dim=1).all():
+                raise ModelError(
+                    f"{model.name}: the embedding of a text is zero or not finite; "
+                    "the weights are damaged"
+                )
+            embedded[chosen] = normalize(features, dim=-1)
+    return embedded
+
+
+def texts_cut(model: ClipModel, texts: Sequence[str]) -> list[str]:
+    """Return the texts that are longer than the model's context and lose their end.
+
+    Only CLIP's own tokenizer can be asked; of another one the list is empty.
+    """
+    encode = getattr(model.tokenize, "encode", None)
+    if encode is None or not texts:
+        return []
+    room = model.tokenize([""]).shape[1] - 2  # beside the start and the end token
+    return [text for text in texts if len(encode(text)) > room]
+
+
+def encode_text(clip: Any, tokens: Tensor) -> Tensor:
+    """Encode tokens [n, context] without the padding behind the longest text.
+
+    In CLIP's own text tower attention is causal and the end token is read out, so that nothing
+    behind it has any influence: a description has 6 of 77 tokens on average.
+    """
+    features: Tensor
+    if getattr(clip, "text_pool_type", "") != "argmax" or getattr(clip, "attn_mask", None) is None:
+        features = clip.encode_text(tokens)
+        return features
+    used = int(tokens.argmax(dim=-1).max()) + 1
+    shortened = {
+        "positional_embedding": clip.positional_embedding[:used],
+        "attn_mask": clip.attn_mask[:used, :used],
+    }
+    result = torch.func.functional_call(clip, shortened, (None, tokens[:, :used]))
+    features = result["text_features"] if isinstance(result, dict) else result[1]
+    return features
