@@ -25,7 +25,7 @@ from clipheads.bundle.head import (
     TopicMaps,
 )
 from clipheads.bundle.images import HeadShare, ImagesRecord
-from clipheads.bundle.labels import Label, Labeller
+from clipheads.bundle.labels import Label, LabellerRecord
 from clipheads.bundle.model import (
     Architecture,
     ContrastRecord,
@@ -426,7 +426,7 @@ def write_model(
         gallery_images=count,
         pool=DescriptionPool(name="general.csv", count=3498, properties=24, sha256=_sha256("pool")),
         layers=list(range(layers)),
-        labeller=Labeller(
+        labeller=LabellerRecord(
             kind="majority", method="Rank-weighted majority of the descriptions' properties."
         ),
         scores=Scores(

@@ -17,7 +17,7 @@ from synthetic_truth import write_truth
 
 from clipheads.bundle.errors import AtlasError
 from clipheads.bundle.progress import Silent
-from clipheads.labels.labeller import name_heads_by_majority
+from clipheads.labels.majority import MAJORITY
 from clipheads.stages.relabel import relabel
 from headatlas.atlas_reader import read_atlas
 from headatlas.pages.everything import build_pages, gallery_files, model_views
@@ -115,7 +115,7 @@ def test_a_name_that_leads_elsewhere_is_refused(atlas, tmp_path, file, where, na
 def test_new_labels_are_not_written_elsewhere(atlas, tmp_path, where):
     edit(atlas / "demo-clip" / "model.json", where, OUT_OF_HERE)
     with pytest.raises(AtlasError, match=r"model\.json"):
-        relabel(atlas / "demo-clip", name_heads_by_majority)
+        relabel(atlas / "demo-clip", MAJORITY)
     assert not list(tmp_path.rglob("*victim*"))
 
 

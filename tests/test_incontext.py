@@ -46,7 +46,7 @@ from clipheads.labels.in_context import (
     CallEstimate,
     ensure_askable,
     estimate_calls,
-    incontext_labeller,
+    in_context_record,
     judge_heads_in_context,
     label_heads_in_context,
     name_heads_in_context,
@@ -662,7 +662,7 @@ def test_the_key_is_nowhere_in_what_is_written_or_printed(
         *(path.read_text(encoding="utf-8") for path in files),
         *(str(path) for path in files),
         *(one.model_dump_json() for one in labels.values()),
-        incontext_labeller("test-model").model_dump_json(),
+        in_context_record("test-model").model_dump_json(),
         *progress.notes,
         printed,
         repr(caught.value),
@@ -815,7 +815,7 @@ def test_an_example_reads_as_an_answer_that_would_be_accepted(
 
 
 def test_the_labeller_names_model_and_prompt_version() -> None:
-    labeller = incontext_labeller("some-model")
+    labeller = in_context_record("some-model")
     assert (labeller.kind, labeller.model) == ("openai", "some-model")
     assert labeller.prompt_version == PROMPT_VERSION
     assert "some-model" in labeller.method

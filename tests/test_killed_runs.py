@@ -1,7 +1,6 @@
 """Whatever kills a build or a relabelling, running it again gives the same bytes."""
 
 import shutil
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ from dying import Changes, Killed, count_changes, watched
 from PIL import Image
 
 from clipheads.bundle.errors import AtlasError
-from clipheads.labels.imported import name_heads_from_file
+from clipheads.labels.from_file import labeller_from_file
 from clipheads.stages.pipeline import build_model
 from clipheads.stages.relabel import bundle_folders, relabel
 
@@ -70,7 +69,7 @@ def build(inputs: Path, atlas: Path) -> None:
 
 def label(inputs: Path, atlas: Path) -> None:
     for folder in bundle_folders(atlas, []):
-        relabel(folder, partial(name_heads_from_file, file=inputs / "labels.csv"))
+        relabel(folder, labeller_from_file(inputs / "labels.csv"))
 
 
 def bytes_of(atlas: Path) -> dict[str, bytes]:

@@ -20,12 +20,12 @@ from clipheads.bundle.errors import AtlasError, GalleryError, ModelError
 from clipheads.bundle.gallery import GalleryManifest
 from clipheads.bundle.head import HeadRecord
 from clipheads.bundle.images import ImagesRecord
-from clipheads.bundle.labels import Label, Labeller
+from clipheads.bundle.labels import Label, LabellerRecord
 from clipheads.bundle.model import ModelRecord
 from clipheads.bundle.progress import Advance
 from clipheads.gallery.pictures import open_image
 from clipheads.gallery.transforms import all_transforms
-from clipheads.labels.labeller import NamedHeads
+from clipheads.labels.labeller import HeadLabels, Labeller
 from clipheads.maths.decomposition import decompose_patches
 from clipheads.model.load import load_model
 from clipheads.model.text import embed_texts
@@ -479,21 +479,22 @@ def test_another_labeller_changes_the_records_and_nothing_else(
     atlas = tmp_path / "atlas"
     shutil.copytree(built.folder.parent, atlas)
 
-    def all_alike(heads: Mapping[str, Sequence[Description]], _bundle: Path) -> NamedHeads:
-        return NamedHeads(
+    def all_alike(heads: Mapping[str, Sequence[Description]], _bundle: Path) -> HeadLabels:
+        return HeadLabels(
             {head: Label(text="sameness", confidence=None, reason="Said so.") for head in heads},
             {head: [True] * len(described) for head, described in heads.items()},
-            Labeller(kind="imported", method="All alike."),
+            LabellerRecord(kind="imported", method="All alike."),
         )
 
-    report = _build(inputs, atlas, name_heads=all_alike)
+    labeller = Labeller("imported", {}, all_alike)
+    report = _build(inputs, atlas, labeller=labeller)
     record = ModelRecord.model_validate_json((report.folder / "model.json").read_bytes())
 
     assert _built_stages(report) == ["search", "records"]
     assert record.scores.entanglement.value == record.scores.association.value == 1
     assert record.labeller.method == "All alike."
     assert [one.name for one in record.properties] == ["sameness"]
-    assert _built_stages(_build(inputs, atlas, name_heads=all_alike)) == []
+    assert _built_stages(_build(inputs, atlas, labeller=labeller)) == []
     assert _built_stages(_build(inputs, atlas)) == ["search", "records"]
     assert _bytes(atlas) == _bytes(built.folder.parent)
 

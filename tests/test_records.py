@@ -5,7 +5,9 @@ import torch
 from torch.nn.functional import normalize
 
 from clipheads.bundle.head import HeadRecord
-from clipheads.labels.labeller import NamedHeads, label_head, majority_labeller, matching_properties
+from clipheads.labels.labeller import HeadLabels
+from clipheads.labels.majority import label_head, majority_record
+from clipheads.labels.matching import matching_properties
 from clipheads.maths.neighbours import image_neighbours
 from clipheads.maths.text_span import Yardsticks, textspan
 from clipheads.stages.records import (
@@ -69,7 +71,7 @@ def findings() -> Findings:
 def _records(findings: Findings) -> list[HeadRecord]:
     labels = {head: label_head(descriptions) for head, descriptions in findings.described.items()}
     matching = matching_properties(labels, findings.described, {})
-    named = NamedHeads(labels, matching, majority_labeller())
+    named = HeadLabels(labels, matching, majority_record())
     return [
         head_record(
             findings,

@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,22 +11,23 @@ from PIL import Image
 
 from clipheads.bundle.errors import AtlasError
 from clipheads.bundle.head import HeadRecord
-from clipheads.bundle.labels import Label, Labeller
-from clipheads.labels.imported import name_heads_from_file
-from clipheads.labels.labeller import NamedHeads, NameHeads, name_heads_by_majority
+from clipheads.bundle.labels import Label, LabellerRecord
+from clipheads.labels.from_file import labeller_from_file
+from clipheads.labels.labeller import HeadLabels, Labeller
+from clipheads.labels.majority import MAJORITY
 from clipheads.stages.pipeline import BuildReport, build_model
 from clipheads.stages.relabel import bundle_folders, head_descriptions, relabel
 from clipheads.texts.pools import Description
 
 
-def build(inputs: Path, atlas: Path, labeller: NameHeads = name_heads_by_majority) -> BuildReport:
+def build(inputs: Path, atlas: Path, labeller: Labeller = MAJORITY) -> BuildReport:
     return build_model(
         f"local-dir:{inputs / 'tiny'}",
         gallery=inputs / "photos",
         atlas=atlas,
         descriptions=inputs / "pool.csv",
         device="cpu",
-        name_heads=labeller,
+        labeller=labeller,
     )
 
 
@@ -66,7 +66,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
 def test_a_relabelled_bundle_is_the_one_that_a_build_with_that_labeller_makes(
     inputs: Path, atlas: Path, tmp_path: Path
 ) -> None:
-    from_file = partial(name_heads_from_file, file=inputs / "labels.csv")
+    from_file = labeller_from_file(inputs / "labels.csv")
     built = build(inputs, tmp_path / "other", from_file)
 
     assert relabel(atlas / "tiny", from_file) == "built"
@@ -77,7 +77,7 @@ def test_a_relabelled_bundle_is_the_one_that_a_build_with_that_labeller_makes(
 
 def test_the_next_build_gives_the_labels_of_its_own_labeller(inputs: Path, atlas: Path) -> None:
     before = files_of(atlas)
-    relabel(atlas / "tiny", partial(name_heads_from_file, file=inputs / "labels.csv"))
+    relabel(atlas / "tiny", labeller_from_file(inputs / "labels.csv"))
     assert files_of(atlas) != before
 
     report = build(inputs, atlas)
@@ -89,11 +89,11 @@ def test_the_next_build_gives_the_labels_of_its_own_labeller(inputs: Path, atlas
 def test_a_labeller_that_fails_leaves_the_bundle_as_it_was(atlas: Path) -> None:
     before = files_of(atlas)
 
-    def fails(_heads: Mapping[str, Sequence[Description]], _bundle: Path) -> NamedHeads:
+    def fails(_heads: Mapping[str, Sequence[Description]], _bundle: Path) -> HeadLabels:
         raise AtlasError("no key")
 
     with pytest.raises(AtlasError, match="no key"):
-        relabel(atlas / "tiny", fails)
+        relabel(atlas / "tiny", Labeller("openai", {}, fails))
 
     assert files_of(atlas) == before
 
@@ -101,25 +101,25 @@ def test_a_labeller_that_fails_leaves_the_bundle_as_it_was(atlas: Path) -> None:
 def test_a_head_whose_question_failed_keeps_its_label_and_says_so(
     inputs: Path, atlas: Path
 ) -> None:
-    relabel(atlas / "tiny", partial(name_heads_from_file, file=inputs / "labels.csv"))
+    relabel(atlas / "tiny", labeller_from_file(inputs / "labels.csv"))
     before = {head.id: head for head in heads_of(atlas / "tiny")}
 
-    def half(heads: Mapping[str, Sequence[Description]], _bundle: Path) -> NamedHeads:
+    def half(heads: Mapping[str, Sequence[Description]], _bundle: Path) -> HeadLabels:
         labels = {
             head: Label(text="shape", confidence=None, reason="Seen.")
             if head == "L2.H0"
             else Label(text=None, confidence=None, reason="No answer.")
             for head in heads
         }
-        return NamedHeads(
+        return HeadLabels(
             labels,
             {head: [False] * len(described) for head, described in heads.items()},
-            Labeller(kind="openai", method="A model."),
+            LabellerRecord(kind="openai", method="A model."),
             dict.fromkeys(set(heads) - {"L2.H0"}, "No answer."),
         )
 
     for _ in range(2):
-        relabel(atlas / "tiny", half)
+        relabel(atlas / "tiny", Labeller("openai", {}, half))
         after = {head.id: head for head in heads_of(atlas / "tiny")}
         assert after["L2.H0"].label.text == "shape"
         assert after["L2.H1"].label.text == before["L2.H1"].label.text == "Colour"
@@ -138,16 +138,16 @@ def heads_of(folder: Path) -> list[HeadRecord]:
 def test_the_labeller_sees_the_descriptions_of_every_head(atlas: Path) -> None:
     seen: dict[str, list[Description]] = {}
 
-    def look(heads: Mapping[str, Sequence[Description]], _bundle: Path) -> NamedHeads:
+    def look(heads: Mapping[str, Sequence[Description]], _bundle: Path) -> HeadLabels:
         seen.update({head: list(described) for head, described in heads.items()})
         blank = Label(text=None, confidence=None, reason="Not asked.")
-        return NamedHeads(
+        return HeadLabels(
             dict.fromkeys(heads, blank),
             {head: [False] * len(described) for head, described in heads.items()},
-            Labeller(kind="imported", method="None."),
+            LabellerRecord(kind="imported", method="None."),
         )
 
-    relabel(atlas / "tiny", look)
+    relabel(atlas / "tiny", Labeller("imported", {}, look))
 
     assert list(seen) == [f"L{layer}.H{head}" for layer in range(3) for head in range(2)]
     assert seen == head_descriptions(atlas / "tiny")
@@ -167,9 +167,9 @@ def test_what_is_not_there_is_one_line(inputs: Path, atlas: Path, tmp_path: Path
     shutil.copytree(atlas, broken)
     (broken / "tiny" / "heads" / "L0.H1.json").write_text("{")
     with pytest.raises(AtlasError, match=r"L0\.H1\.json: .*; run `head-atlas build` again"):
-        relabel(broken / "tiny", name_heads_by_majority)
+        relabel(broken / "tiny", MAJORITY)
     (broken / "gallery" / "manifest.json").write_text(
         (atlas / "gallery" / "manifest.json").read_text().replace('"sha256": "', '"sha256": "0')
     )
     with pytest.raises(AtlasError, match="built over another gallery"):
-        relabel(broken / "tiny", name_heads_by_majority)
+        relabel(broken / "tiny", MAJORITY)

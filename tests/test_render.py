@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from synthetic_bundle import edit_json, write_bundle
 
-from clipheads.bundle.labels import LABELLED_BY, Labeller
+from clipheads.bundle.labels import LABELLED_BY, LabellerRecord
 from clipheads.maths.scores import MATCHES_NEEDED
 from headatlas.atlas_reader import read_atlas
 from headatlas.pages.everything import HeadContent, build_pages, cited, model_views
@@ -213,7 +213,7 @@ def test_what_a_page_says_of_labels_is_what_the_record_says_of_the_labeller(tmp_
 
 
 def test_every_kind_of_labeller_has_words_of_its_own():
-    assert set(LABELLED_BY) == set(get_args(Labeller.model_fields["kind"].annotation))
+    assert set(LABELLED_BY) == set(get_args(LabellerRecord.model_fields["kind"].annotation))
 
 
 def test_counts_in_prose_are_those_of_the_record_and_of_the_scores(pages, rendered):

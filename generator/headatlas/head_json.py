@@ -10,7 +10,7 @@ from pydantic import Field
 
 from clipheads.bundle.ground_truth import HeadTruth
 from clipheads.bundle.head import HeadRecord
-from clipheads.bundle.labels import Labeller
+from clipheads.bundle.labels import LabellerRecord
 from clipheads.bundle.names import HeadId, ModelName
 from clipheads.bundle.record import Index, Record
 from headatlas.links import address
@@ -29,7 +29,7 @@ class HeadFile(HeadRecord):
     weights_sha256: str
     gallery_sha256: str
     version: str = Field(description="Version of clip-head-atlas that built the bundle")
-    labeller: Labeller
+    labeller: LabellerRecord
     published_label: str | None = Field(
         description="What the paper's authors published for this head; None if nothing"
     )

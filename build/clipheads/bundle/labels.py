@@ -1,4 +1,4 @@
-"""The label of a head, and who gave it."""
+"""The label of a head, and the labeller that gave it."""
 
 from typing import Literal
 
@@ -6,17 +6,20 @@ from pydantic import Field
 
 from clipheads.bundle.record import Record
 
+LabellerKind = Literal["explained", "majority", "openai", "imported"]
+"""The labellers; `clipheads.labels.registry` has each."""
 
-class Labeller(Record):
-    """Who named the heads."""
 
-    kind: Literal["explained", "majority", "openai", "imported"]
+class LabellerRecord(Record):
+    """How the heads of a model were labelled."""
+
+    kind: LabellerKind
     method: str = Field(description="One sentence for the reader, with its settings")
     model: str | None = None
     prompt_version: str | None = None
 
 
-LABELLED_BY = {
+LABELLED_BY: dict[LabellerKind, str] = {
     "explained": "by what descriptions explain",
     "majority": "by a majority of descriptions’ properties",
     "openai": "by a language model",

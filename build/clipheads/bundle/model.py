@@ -5,7 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from clipheads.bundle.head import HeatMap, Neighbour
-from clipheads.bundle.labels import Labeller
+from clipheads.bundle.labels import LabellerRecord
 from clipheads.bundle.names import HeadId, ModelName, Slug
 from clipheads.bundle.pool import DescriptionPool
 from clipheads.bundle.profile import ModelProfile
@@ -121,7 +121,7 @@ class ModelRecord(Record):
     gallery_images: int
     pool: DescriptionPool
     layers: list[Index] = Field(description="Layers whose heads are in this bundle")
-    labeller: Labeller
+    labeller: LabellerRecord
     scores: Scores
     heads: list[HeadSummary]
     terms: list[Term]

@@ -27,9 +27,10 @@ from torch import Tensor
 
 from clipheads.bundle.disk.record_files import read_record
 from clipheads.bundle.label_names import fold_label
-from clipheads.bundle.labels import Label, Labeller, NoiseFloor
+from clipheads.bundle.labels import Label, LabellerRecord, NoiseFloor
 from clipheads.bundle.pool import PoolRecord, TextSpanRecord
-from clipheads.labels.labeller import NamedHeads, matching_properties
+from clipheads.labels.labeller import HeadLabels, Labeller
+from clipheads.labels.matching import matching_properties
 from clipheads.maths.text_span import Pick, explained_by_sets
 from clipheads.texts.pools import Description
 from clipheads.texts.taxonomy import lineage
@@ -138,7 +139,9 @@ def label_by_explained(
     return _unlabelled(weights, floors, pool)
 
 
-def name_heads_by_explained(heads: Mapping[str, Sequence[Description]], bundle: Path) -> NamedHeads:
+def label_heads_by_explained(
+    heads: Mapping[str, Sequence[Description]], bundle: Path
+) -> HeadLabels:
     """Label the heads of a bundle by what their descriptions explain.
 
     Args:
@@ -161,12 +164,29 @@ def name_heads_by_explained(heads: Mapping[str, Sequence[Description]], bundle: 
         for head, covariance, base in zip(heads, covariances, basis, strict=True)
     }
     matching = matching_properties(labels, heads, record.parents)
-    return NamedHeads(labels, matching, explained_labeller())
+    return HeadLabels(labels, matching, explained_record())
 
 
-def explained_labeller() -> Labeller:
-    """Return the record of who named the heads, for the reader."""
-    return Labeller(
+EXPLAINED = Labeller(
+    "explained",
+    {
+        "carries": CARRIES,
+        "leads": LEADS,
+        "clearly": CLEARLY,
+        "narrower": NARROWER,
+        "floor_quantile": FLOOR_QUANTILE,
+        "draws": DRAWS,
+        "most_texts": MOST_TEXTS,
+        "picks": PICKS,
+        "seed": SEED,
+    },
+    label_heads_by_explained,
+)
+
+
+def explained_record() -> LabellerRecord:
+    """Return the record of this labeller."""
+    return LabellerRecord(
         kind="explained",
         method=(
             "A description counts for its property, and for every wider one, by the share of the"

@@ -25,11 +25,12 @@ from clipheads.bundle.disk.atomic_files import ensure_writable
 from clipheads.bundle.disk.data_files import data_file
 from clipheads.bundle.errors import AtlasError
 from clipheads.bundle.label_names import fold_label
-from clipheads.bundle.labels import Label, Labeller
+from clipheads.bundle.labels import Label, LabellerRecord
 from clipheads.bundle.progress import Progress, Silent
 from clipheads.labels.answer_cache import answer_key, has_answers, read_answer, write_answer
 from clipheads.labels.chat import ChatClient, Question, Unanswered, api_key, server_address
-from clipheads.labels.labeller import NamedHeads
+from clipheads.labels.chat_settings import ChatSettings
+from clipheads.labels.labeller import HeadLabels, Labeller
 from clipheads.texts.pools import Description
 
 PROMPT_VERSION = "1"
@@ -134,7 +135,7 @@ def name_heads_in_context(
     base_url: str | None = None,
     concurrency: int = 4,
     progress: Progress | None = None,
-) -> NamedHeads:
+) -> HeadLabels:
     """Label heads and judge their descriptions by a language model.
 
     A head whose judgement fails keeps its label; the reason then says that its descriptions
@@ -180,7 +181,7 @@ def name_heads_in_context(
             labels[head] = labels[head].model_copy(update={"reason": reason.strip()})
         else:
             matching[head] = judgement.shows
-    return NamedHeads(labels, matching, incontext_labeller(model), unanswered)
+    return HeadLabels(labels, matching, in_context_record(model), unanswered)
 
 
 def label_heads_in_context(
@@ -353,9 +354,32 @@ def estimate_calls(
     )
 
 
-def incontext_labeller(model: str = DEFAULT_MODEL) -> Labeller:
-    """Return the record of who named the heads, for the reader."""
-    return Labeller(
+def in_context_labeller(settings: ChatSettings, answers: Path, progress: Progress) -> Labeller:
+    """Return the labeller that asks a language model.
+
+    Raises:
+        AtlasError: if no question could be asked, see `ensure_askable`.
+    """
+    ensure_askable(settings.server, answers)
+
+    def label_heads(heads: Mapping[str, Sequence[Description]], bundle: Path) -> HeadLabels:
+        return name_heads_in_context(
+            heads,
+            bundle,
+            cache=answers,
+            model=settings.model,
+            base_url=settings.server,
+            concurrency=settings.concurrency,
+            progress=progress,
+        )
+
+    key = {"model": settings.model, "prompt_version": PROMPT_VERSION}
+    return Labeller("openai", key, label_heads)
+
+
+def in_context_record(model: str = DEFAULT_MODEL) -> LabellerRecord:
+    """Return the record of this labeller."""
+    return LabellerRecord(
         kind="openai",
         method=(
             f"The language model {model} read {len(_examples())} heads labelled by hand, each"

@@ -66,8 +66,8 @@ from clipheads.bundle.record import Record
 from clipheads.gallery.files import GalleryFile, gallery_title, list_gallery
 from clipheads.gallery.pictures import write_gallery
 from clipheads.gallery.transforms import PRINTED, all_transforms, word_of
-from clipheads.labels.explained import name_heads_by_explained
-from clipheads.labels.labeller import NamedHeads, NameHeads
+from clipheads.labels.explained import EXPLAINED
+from clipheads.labels.labeller import HeadLabels, Labeller
 from clipheads.maths.decomposition import head_basis, precision_error
 from clipheads.maths.heat_maps import draw_maps
 from clipheads.maths.moments import TermMoments, split_terms
@@ -166,7 +166,7 @@ def build_model(
     contrasts: Path | None = None,
     profile: int = settings.PROFILED_IMAGES,
     words: Path | None = None,
-    name_heads: NameHeads = name_heads_by_explained,
+    labeller: Labeller = EXPLAINED,
     batch_size: int = 32,
     export_text_encoder: bool = False,
     export_image_encoder: bool = False,
@@ -188,7 +188,7 @@ def build_model(
         contrasts: pairs of texts to be set against each other; ours if None.
         profile: images whose transforms show what moves a head; 0 leaves the profile out.
         words: words that are printed on them for it, with the texts that say them; ours if None.
-        name_heads: the labeller; that of `explained_labels` by default.
+        labeller: of the heads; by default the property that their descriptions explain best.
         batch_size: images to hold on the device at once.
         export_text_encoder: whether the search page can be asked any text.
         export_image_encoder: whether it can be asked by a visitor's own image.
@@ -241,7 +241,7 @@ def build_model(
             contrasts=contrast_texts,
             profiled=_spread(len(manifest.images), profile),
             words=printed,
-            name_heads=name_heads,
+            labeller=labeller,
             batch_size=batch_size,
             encoders={"text": export_text_encoder, "image": export_image_encoder},
             progress=progress,
@@ -333,7 +333,7 @@ class _Build:
     """Places of the images of the profile; empty if none is wanted."""
     words: list[tuple[str, str]]
     """Words that are printed on them, and their texts."""
-    name_heads: NameHeads
+    labeller: Labeller
     batch_size: int
     encoders: dict[Encoder, bool]
     """Which are wanted for the search page."""
@@ -477,9 +477,9 @@ class _Build:
         )
 
     @cached_property
-    def named(self) -> NamedHeads:
+    def named(self) -> HeadLabels:
         """What the labeller says of the heads."""
-        return self.name_heads(self.findings.described, self.folder)
+        return self.labeller.label_heads(self.findings.described, self.folder)
 
     @cached_property
     def properties(self) -> list[PropertyRecord]:

@@ -40,7 +40,7 @@ from clipheads.bundle.profile import (
 )
 from clipheads.bundle.slugs import unique_slugs
 from clipheads.gallery.transforms import NamedTransform
-from clipheads.labels.labeller import NamedHeads
+from clipheads.labels.labeller import HeadLabels
 from clipheads.maths.heat_maps import ContrastRequest, TopicRequest
 from clipheads.maths.neighbours import nearest, property_vectors, text_neighbours, top_k
 from clipheads.maths.profile import READS, STANDS_OUT, Effects, Reading
@@ -178,7 +178,7 @@ def excess_of(shares: Tensor) -> Tensor:
 def head_record(
     findings: Findings,
     place: int,
-    named: NamedHeads,
+    named: HeadLabels,
     *,
     mean_share: float,
     variance_share: float,

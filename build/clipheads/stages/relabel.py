@@ -24,7 +24,7 @@ from clipheads.bundle.gallery import GalleryManifest
 from clipheads.bundle.head import HeadRecord
 from clipheads.bundle.model import ModelRecord
 from clipheads.bundle.record import Record
-from clipheads.labels.labeller import NamedHeads, NameHeads
+from clipheads.labels.labeller import HeadLabels, Labeller
 from clipheads.stages.earlier_bundles import adopt_earlier
 from clipheads.stages.engine import Outcome
 from clipheads.stages.records import excess_of, head_summary, property_records, scores_of
@@ -71,7 +71,7 @@ def head_descriptions(folder: Path) -> dict[str, list[Description]]:
     return _descriptions(_heads(folder))
 
 
-def relabel(folder: Path, name_heads: NameHeads) -> Outcome:
+def relabel(folder: Path, labeller: Labeller) -> Outcome:
     """Replace labels, matches, scores and properties of the bundle in `folder`.
 
     A head about which the labeller could not find out keeps the label that it has; its reason
@@ -92,7 +92,7 @@ def relabel(folder: Path, name_heads: NameHeads) -> Outcome:
         if manifest.sha256 != model.gallery_sha256:
             raise AtlasError(f"{folder}: built over another gallery; build it again over this one")
         before = _heads(folder)
-        named = name_heads(_descriptions(before), folder)
+        named = labeller.label_heads(_descriptions(before), folder)
         with scratch_folder(folder, "label") as scratch:
             after = [_relabelled(head, named) for head in before]
             _write_labels(scratch, folder, model, manifest, after, named)
@@ -109,7 +109,7 @@ def _write_labels(
     model: ModelRecord,
     manifest: GalleryManifest,
     heads: Sequence[HeadRecord],
-    named: NamedHeads,
+    named: HeadLabels,
 ) -> None:
     """Write all files that depend on labels, as a build with this labeller would."""
     arrays = load_file(folder / "coordinates.safetensors")
@@ -161,7 +161,7 @@ def _changes(folder: Path, new: dict[str, str]) -> dict[str, Made]:
     return changes
 
 
-def _relabelled(head: HeadRecord, named: NamedHeads) -> HeadRecord:
+def _relabelled(head: HeadRecord, named: HeadLabels) -> HeadRecord:
     why = named.unanswered.get(head.id)
     if why is not None and head.label.text is not None:
         reason = f"Kept from the labels before: {why}"

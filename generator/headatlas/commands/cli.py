@@ -5,8 +5,8 @@ torch is imported by the commands that compute, when they are called; `site`, `s
 """
 
 import os
+from dataclasses import replace
 from enum import StrEnum
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from clipheads.bundle.gallery import SkippedImage
     from clipheads.bundle.ground_truth import GroundTruthRecord
-    from clipheads.labels.labeller import NameHeads
+    from clipheads.labels.labeller import Labeller
 
 # Threads that wait for one another by spinning make torch several times slower on a busy machine.
 # It must be set before torch is imported.
@@ -314,7 +314,7 @@ def build(
         option = "--checkpoint" if checkpoint else "--labels" if labels else "--name"
         raise AtlasError(f"{option} goes with one --model, but there are {len(names)}")
     refuse_one_name_twice(names)
-    name_heads = _labeller(labeler, labels, label_model, label_server, concurrency, answers)
+    chosen = _labeller(labeler, labels, label_model, label_server, concurrency, answers)
     for name in names:
         _build_model(
             name,
@@ -331,7 +331,7 @@ def build(
             profile=profile,
             words=words,
             batch_size=batch_size,
-            name_heads=name_heads,
+            labeller=chosen,
             export_text_encoder=export_text_encoder,
             export_image_encoder=export_image_encoder,
         )
@@ -390,9 +390,9 @@ def label(
             f" {counted.answer_tokens} of answers ({TOKEN_ESTIMATE})"
         )
         return
-    name_heads = _labeller(labeler, labels, label_model, label_server, concurrency, answers)
+    chosen = _labeller(labeler, labels, label_model, label_server, concurrency, answers)
     for folder in folders:
-        outcome = relabel(folder, name_heads)
+        outcome = relabel(folder, chosen)
         out.say(f"{folder.name}: {'labels written' if outcome == 'built' else 'same labels'}")
     out.say("Make the site of it with: head-atlas site")
 
@@ -605,33 +605,18 @@ def _labeller(
     server: str | None,
     concurrency: int,
     answers: Path,
-) -> "NameHeads":
+) -> "Labeller":
     """Return the labeller that the options ask for."""
-    if labels is not None:
-        from clipheads.labels.imported import name_heads_from_file
+    from clipheads.labels.chat_settings import ChatSettings
+    from clipheads.labels.registry import LABELLERS, LabellerOptions
 
-        return partial(name_heads_from_file, file=labels)
-    if labeler is not Labeler.OPENAI and (model or server):
+    if labels is None and labeler is not Labeler.OPENAI and (model or server):
         raise AtlasError("--label-model and --label-server go with --labeler openai")
-    if labeler is Labeler.EXPLAINED:
-        from clipheads.labels.explained import name_heads_by_explained
-
-        return name_heads_by_explained
-    if labeler is Labeler.MAJORITY:
-        from clipheads.labels.labeller import name_heads_by_majority
-
-        return name_heads_by_majority
-    from clipheads.labels.in_context import DEFAULT_MODEL, ensure_askable, name_heads_in_context
-
-    ensure_askable(server, answers)
-    return partial(
-        name_heads_in_context,
-        cache=answers,
-        model=model or DEFAULT_MODEL,
-        base_url=server,
-        concurrency=concurrency,
-        progress=progress_for(out),
-    )
+    chat = ChatSettings(server=server, concurrency=concurrency)
+    if model:
+        chat = replace(chat, model=model)
+    options = LabellerOptions(file=labels, chat=chat, answers=answers, progress=progress_for(out))
+    return LABELLERS["imported" if labels else labeler.value](options)
 
 
 def _build_model(name: str, *, gallery: Path, atlas: Path, **options: object) -> None:

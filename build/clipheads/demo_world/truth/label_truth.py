@@ -15,7 +15,7 @@ from clipheads.bundle.ground_truth import LabelTruth
 from clipheads.demo_world.truth.causes import PROPERTY_OF_GROUP
 from clipheads.demo_world.world.captions import PROPERTY_OF_ATTRIBUTE
 from clipheads.labels.explained import Pool, label_by_explained
-from clipheads.labels.labeller import label_head
+from clipheads.labels.majority import label_head
 from clipheads.maths.neighbours import top_k
 from clipheads.maths.text_span import Pick, textspan
 from clipheads.texts.pools import Description

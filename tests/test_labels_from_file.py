@@ -6,7 +6,7 @@ import pytest
 
 from clipheads.bundle.errors import AtlasError
 from clipheads.bundle.pool import PoolRecord
-from clipheads.labels.imported import name_heads_from_file
+from clipheads.labels.from_file import labeller_from_file
 from clipheads.texts.pools import Description
 
 HEADS = {
@@ -33,7 +33,7 @@ def bundle(folder: Path) -> Path:
 def test_a_csv_gives_labels_and_reasons_and_the_rest_is_unlabelled(tmp_path: Path) -> None:
     (tmp_path / "mine.csv").write_text(CSV)
 
-    named = name_heads_from_file(HEADS, bundle(tmp_path), file=tmp_path / "mine.csv")
+    named = labeller_from_file(tmp_path / "mine.csv").label_heads(HEADS, bundle(tmp_path))
 
     assert [label.text for label in named.labels.values()] == ["Colour", None, None]
     assert list(named.labels) == list(HEADS)
@@ -48,7 +48,7 @@ def test_a_csv_gives_labels_and_reasons_and_the_rest_is_unlabelled(tmp_path: Pat
 def test_a_json_says_the_same(tmp_path: Path) -> None:
     (tmp_path / "mine.json").write_text('{"L0.H0": "Colour", "L1.H0": null}')
 
-    named = name_heads_from_file(HEADS, bundle(tmp_path), file=tmp_path / "mine.json")
+    named = labeller_from_file(tmp_path / "mine.json").label_heads(HEADS, bundle(tmp_path))
 
     assert [label.text for label in named.labels.values()] == ["Colour", None, None]
 
@@ -77,6 +77,6 @@ def test_a_bad_file_is_one_line(tmp_path: Path, name: str, text: str | None, lin
     if text is not None:
         (tmp_path / name).write_text(text)
     with pytest.raises(AtlasError, match=line) as caught:
-        name_heads_from_file(HEADS, bundle(tmp_path), file=tmp_path / name)
+        labeller_from_file(tmp_path / name).label_heads(HEADS, bundle(tmp_path))
     assert str(caught.value).startswith(str(tmp_path / name))
     assert "\n" not in str(caught.value)

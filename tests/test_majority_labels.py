@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clipheads.labels.labeller import label_head, majority_labeller, matches
+from clipheads.labels.majority import label_head, majority_record
+from clipheads.labels.matching import matches
 from clipheads.texts.pools import Description
 
 
@@ -81,4 +82,4 @@ def test_a_label_is_always_a_property_of_a_pick_with_half_of_the_weight(
 
 
 def test_the_method_says_its_settings() -> None:
-    assert "50%" in majority_labeller().method
+    assert "50%" in majority_record().method
