@@ -2,22 +2,22 @@
 
 import pytest
 import torch
-from torch import Tensor
 
 from clipheads.truth.faithfulness import (
+    HeadOutputs,
     Question,
     accuracy,
     accuracy_by_ablation,
     accuracy_by_descriptions,
-    commonest_answer,
     importance,
+    majority_baseline,
     span_basis,
 )
 
 D, R, IMAGES, VALUES = 12, 4, 200, 4
 
 
-def planted() -> tuple[Tensor, Tensor, Tensor, Question]:
+def planted() -> tuple[HeadOutputs, Question]:
     """Two heads: the first writes which of four texts is true, the second writes noise."""
     rng = torch.Generator().manual_seed(0)
     rotation = torch.linalg.qr(torch.randn(D, D, generator=rng)).Q
@@ -27,11 +27,11 @@ def planted() -> tuple[Tensor, Tensor, Tensor, Question]:
     coordinates = torch.randn(IMAGES, 2, R, generator=rng) * 0.1
     coordinates[torch.arange(IMAGES), 0, answers] += 1.0
     right = torch.nn.functional.one_hot(answers, VALUES).bool()
-    return coordinates, basis, torch.zeros(D), Question(texts, right)
+    return HeadOutputs(coordinates, basis, torch.zeros(D)), Question(texts, right)
 
 
-def test_a_row_without_an_answer_is_not_asked() -> None:
-    _, _, _, question = planted()
+def test_an_image_without_a_right_answer_does_not_count() -> None:
+    _, question = planted()
     right = question.right.clone()
     right[50:] = False
 
@@ -43,13 +43,11 @@ def test_a_row_without_an_answer_is_not_asked() -> None:
 
 
 def test_the_span_of_all_four_texts_loses_nothing_and_of_one_only_its_own_answer_is_left() -> None:
-    coordinates, basis, rest, question = planted()
-    texts = question.texts @ basis[0]
+    heads, question = planted()
+    texts = question.texts @ heads.basis[0]
     whole = [
         accuracy_by_descriptions(
-            coordinates,
-            basis,
-            rest,
+            heads,
             [span_basis(texts, range(4), k), torch.zeros(R, 0)],
             [question],
         )[0]
@@ -70,18 +68,18 @@ def test_a_span_of_dependent_texts_has_their_rank_and_is_orthonormal() -> None:
 
 
 def test_the_head_that_knows_matters_and_the_head_that_does_not_does_not() -> None:
-    coordinates, basis, rest, question = planted()
-    weights = importance(coordinates, basis, rest, [question])
+    heads, question = planted()
+    weights = importance(heads, [question])
 
     assert weights[0] > 0.5
     assert weights[1] == pytest.approx(0, abs=0.01)
 
 
 def test_ablating_the_least_important_first_keeps_the_accuracy_to_the_last() -> None:
-    coordinates, basis, rest, question = planted()
+    heads, question = planted()
 
-    assert accuracy_by_ablation(coordinates, basis, rest, [1, 0], [question])[0][:2] == [1.0, 1.0]
-    (after_the_knowing,) = accuracy_by_ablation(coordinates, basis, rest, [0, 1], [question])
+    assert accuracy_by_ablation(heads, [1, 0], [question])[0][:2] == [1.0, 1.0]
+    (after_the_knowing,) = accuracy_by_ablation(heads, [0, 1], [question])
     assert after_the_knowing[1] < 0.5
     # Nothing is left to tell the images apart: all are given the same answer.
     assert after_the_knowing[2] == pytest.approx(
@@ -89,9 +87,9 @@ def test_ablating_the_least_important_first_keeps_the_accuracy_to_the_last() -> 
     )
 
 
-def test_the_commonest_answer_counts_only_images_that_are_asked_about() -> None:
+def test_the_majority_baseline_counts_only_images_to_which_the_question_applies() -> None:
     right = torch.tensor(
         [[True, False], [True, True], [False, True], [True, False], [False, False]]
     )
 
-    assert commonest_answer(Question(torch.eye(2), right)) == 0.75
+    assert majority_baseline(Question(torch.eye(2), right)) == 0.75

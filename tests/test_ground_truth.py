@@ -13,7 +13,7 @@ from clipheads.bundle.errors import AtlasError
 from clipheads.bundle.ground_truth import GroundTruthRecord, LabelTruth
 from clipheads.demo_world.clip.evaluation import FIRST_EVALUATION_SEED, SCENES
 from clipheads.demo_world.clip.training import FIRST_TRAINING_SEED
-from clipheads.demo_world.truth import ground_truth, map_truth
+from clipheads.demo_world.truth import faithfulness_truth, ground_truth, map_truth
 from clipheads.demo_world.truth.causes import PROPERTY_OF_GROUP, SEEDS_OF_CHANGES
 from clipheads.demo_world.truth.ground_truth import write_ground_truth
 from clipheads.demo_world.truth.interventions import GROUPS
@@ -36,7 +36,7 @@ def few() -> Iterator[None]:
         patch.setattr(ground_truth, "PAIRS", 40)
         patch.setattr(ground_truth, "CHANGES", 15)
         patch.setattr(ground_truth, "REFERENCE_SCENES", 60)
-        patch.setattr(ground_truth, "MOST_PICKS", 5)
+        patch.setattr(faithfulness_truth, "MOST_PICKS", 5)
         patch.setattr(map_truth, "MAPPED_SCENES", 6)
         patch.setattr(map_truth, "CHOOSING_SCENES", 4)
         yield

@@ -11,7 +11,8 @@ import pytest
 from misbehaving_server import KEY, Asked, MisbehavingServer, completion
 
 from clipheads.bundle.disk.data_files import data_file
-from clipheads.demo_world.truth.label_truth import is_right, label_by_count, label_truth
+from clipheads.demo_world.truth.label_truth import is_right, label_truth
+from clipheads.demo_world.truth.labelling_methods import label_by_count
 from clipheads.labels.in_context import label_heads_in_context
 from clipheads.texts.pools import Description, read_descriptions
 from clipheads.truth.shared_attribute import shared_attribute

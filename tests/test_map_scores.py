@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
-from clipheads.truth.map_scores import average_precision, centred_blob, enlarge, score_map
+from clipheads.truth.map_scores import average_precision, centre_prior, enlarge, score_map
 
 
 def disc(side: int = 64, x: float = 0.4, y: float = 0.6, radius: float = 0.2) -> np.ndarray:
@@ -79,7 +79,7 @@ def test_enlarging_keeps_the_values_at_the_centres_of_the_patches() -> None:
 
 
 def test_a_blob_finds_the_centre_and_not_the_corner() -> None:
-    blob = centred_blob(64)
+    blob = centre_prior(64)
 
     assert score_map(blob, disc(x=0.5, y=0.5)).precision > 0.99
     assert score_map(blob, disc(x=0.15, y=0.15, radius=0.12)).precision < 0.1

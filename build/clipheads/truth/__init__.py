@@ -1,11 +1,11 @@
-"""Measures of what is true, for images of which the truth is known.
+"""Measures of what is true, for images of which the truth is given.
 
     coordinates of paired interventions ─► sensitivity ─► what moves a head
-    images + known attributes ─────► shared attribute
-    coordinates + known attributes ─► precision of neighbours
-    heat maps + known masks ────────► map scores
+    images + their attributes ──────► shared attribute
+    coordinates + attributes ───────► precision@8 of neighbours
+    heat maps + masks ──────────────► map scores
     contributions + descriptions ───► faithfulness
     effects of transforms + truth ──► profile agreement
 
-Nothing here knows the demo world; `demo_world/ground_truth.py` brings the two together.
+Nothing here depends on the demo world; `demo_world/truth/` brings the two together.
 """

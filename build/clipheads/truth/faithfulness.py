@@ -1,11 +1,11 @@
-"""Whether descriptions and heads carry what the model knows.
+"""Whether descriptions and heads carry what the model knows: zero-shot accuracy under ablation.
 
-Contributions are replaced, and zero-shot accuracy tells what was lost by it:
+What heads write is replaced, and the loss of zero-shot accuracy is measured:
 - each head by its projection on the span of its first k descriptions;
-- head after head by its mean, from the least to the most important.
+- head after head by its mean (mean ablation), from the least to the most important.
 
-Everything but the studied heads is held at its mean, so that nothing else can answer in their
-stead (Gandelsman et al., 2024, sections 3.3 and 4.2).
+Everything but the studied heads is mean-ablated throughout, so that nothing else can answer
+instead of them (Gandelsman et al., 2024, sections 3.3 and 4.2).
 """
 
 from collections.abc import Sequence
@@ -15,6 +15,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+TEMPERATURE = 0.02
+"""Of the softmax by which `importance` is judged; CLIP's own is learnt near 0.01."""
+
 
 @dataclass(frozen=True)
 class Question:
@@ -23,19 +26,47 @@ class Question:
     texts: Tensor
     """[values, D], unit rows."""
     right: Tensor
-    """[N, values] of bool: what is true of each image; a row without any is not asked."""
+    """[N, values] of bool: which texts are true of each image; the question does not apply to an
+    image of which none is."""
+
+    @property
+    def applies(self) -> Tensor:
+        """[N] of bool: whether any text is true of the image."""
+        return self.right.any(dim=1)
+
+
+@dataclass(frozen=True, eq=False)
+class HeadOutputs:
+    """What some heads write for N images, with all other terms mean-ablated."""
+
+    coordinates: Tensor
+    """[N, heads, r]"""
+    basis: Tensor
+    """[heads, D, r]"""
+    rest: Tensor
+    """[D], the mean of all other terms."""
+
+    def embeddings(self) -> Tensor:
+        """The heads' contributions and the mean of the rest, [N, D]."""
+        return self.rest + torch.einsum("nhr,hdr->nd", self.coordinates, self.basis)
 
 
 def accuracy(embeddings: Tensor, question: Question) -> float:
-    """Share of the asked images whose closest text is true of them.
+    """Zero-shot accuracy: share of the images whose closest text is true of them.
 
     Args:
         embeddings: [N, D], of any length.
-        question: about the same images.
+        question: about the same images; those to which it does not apply are left out.
     """
-    asked = question.right.any(dim=1)
-    best = (embeddings[asked] @ question.texts.T).argmax(dim=1)
-    return float(question.right[asked].gather(1, best[:, None]).double().mean())
+    applies = question.applies
+    best = (embeddings[applies] @ question.texts.T).argmax(dim=1)
+    return float(question.right[applies].gather(1, best[:, None]).double().mean())
+
+
+def majority_baseline(question: Question) -> float:
+    """Accuracy of always giving the most frequent answer, which needs no picture."""
+    right = question.right[question.applies]
+    return float(right.double().mean(dim=0).max())
 
 
 def span_basis(descriptions: Tensor, order: Sequence[int], k: int) -> Tensor:
@@ -57,102 +88,73 @@ def span_basis(descriptions: Tensor, order: Sequence[int], k: int) -> Tensor:
 
 
 def accuracy_by_descriptions(
-    coordinates: Tensor,
-    basis: Tensor,
-    rest: Tensor,
-    spans: Sequence[Tensor],
-    questions: Sequence[Question],
+    heads: HeadOutputs, spans: Sequence[Tensor], questions: Sequence[Question]
 ) -> list[float]:
-    """Accuracy with every head replaced by its mean and the span's part of its deviation from it.
+    """Accuracy with each head's deviation from its mean projected on a span.
 
     Args:
-        coordinates: [N, heads, r].
-        basis: [heads, D, r].
-        rest: [D], the mean of everything else.
+        heads: what they write.
         spans: for each head an orthonormal [r, k] of `span_basis`.
         questions: about the images.
 
     Returns:
-        For each question its accuracy.
+        The accuracy on each question.
     """
-    means = coordinates.mean(dim=0)
-    deviations = coordinates - means
-    total = rest + torch.einsum("hr,hdr->d", means, basis)
-    embeddings = total.expand(len(coordinates), -1).clone()
+    means = heads.coordinates.mean(dim=0)
+    deviations = heads.coordinates - means
+    total = heads.rest + torch.einsum("hr,hdr->d", means, heads.basis)
+    embeddings = total.expand(len(deviations), -1).clone()
     for head, span in enumerate(spans):
         kept = (deviations[:, head] @ span) @ span.T
-        embeddings += kept @ basis[head].T
+        embeddings += kept @ heads.basis[head].T
     return [accuracy(embeddings, question) for question in questions]
 
 
-def importance(
-    coordinates: Tensor, basis: Tensor, rest: Tensor, questions: Sequence[Question]
-) -> Tensor:
-    """How much each head matters: what mean-ablating it alone costs the right answers.
+def importance(heads: HeadOutputs, questions: Sequence[Question]) -> Tensor:
+    """Importance of each head: the loss in probability of the right answers by its mean ablation.
 
-    Accuracy hardly moves when one of many heads goes; the mean probability of the right answers
-    does. Averaged over the questions.
+    Accuracy hardly changes when one of many heads is ablated; the mean probability of the right
+    answers does. Averaged over the questions.
 
     Args:
-        coordinates: [N, heads, r].
-        basis: [heads, D, r].
-        rest: [D], the mean of everything else.
+        heads: what they write.
         questions: about the images.
 
     Returns:
         [heads], higher is more important.
     """
-    deviations = coordinates - coordinates.mean(dim=0)
-    whole = _embeddings(coordinates, basis, rest)
-    known = sum(_mean_right(whole, question) for question in questions)
+    deviations = heads.coordinates - heads.coordinates.mean(dim=0)
+    whole = heads.embeddings()
+    intact = sum(_mean_probability(whole, question) for question in questions)
     lost = []
-    for head in range(coordinates.shape[1]):
-        without = whole - deviations[:, head] @ basis[head].T
-        lost.append(known - sum(_mean_right(without, question) for question in questions))
+    for head in range(deviations.shape[1]):
+        ablated = whole - deviations[:, head] @ heads.basis[head].T
+        lost.append(intact - sum(_mean_probability(ablated, question) for question in questions))
     return torch.tensor(lost) / len(questions)
 
 
 def accuracy_by_ablation(
-    coordinates: Tensor,
-    basis: Tensor,
-    rest: Tensor,
-    order: Sequence[int],
-    questions: Sequence[Question],
+    heads: HeadOutputs, order: Sequence[int], questions: Sequence[Question]
 ) -> list[list[float]]:
-    """Accuracy after mean-ablating the first 0, 1, 2, … of the heads in an order.
+    """Accuracy after mean ablation of the first 0, 1, 2, … of the heads in an order.
 
     Returns:
-        For each question heads + 1 accuracies; the last is that of an embedding which is the same
-        for all images.
+        For each question len(order) + 1 accuracies. With all heads ablated the embedding is the
+        same for all images.
     """
-    deviations = coordinates - coordinates.mean(dim=0)
-    embeddings = _embeddings(coordinates, basis, rest)
+    deviations = heads.coordinates - heads.coordinates.mean(dim=0)
+    embeddings = heads.embeddings()
     accuracies = [[accuracy(embeddings, question)] for question in questions]
     for head in order:
-        embeddings = embeddings - deviations[:, head] @ basis[head].T
+        embeddings = embeddings - deviations[:, head] @ heads.basis[head].T
         for curve, question in zip(accuracies, questions, strict=True):
             curve.append(accuracy(embeddings, question))
     return accuracies
 
 
-def commonest_answer(question: Question) -> float:
-    """Accuracy of always giving the answer that is most often right: what needs no picture."""
-    asked = question.right[question.right.any(dim=1)]
-    return float(asked.double().mean(dim=0).max())
-
-
-def _embeddings(coordinates: Tensor, basis: Tensor, rest: Tensor) -> Tensor:
-    """The heads' contributions and the mean of the rest, [N, D]."""
-    return rest + torch.einsum("nhr,hdr->nd", coordinates, basis)
-
-
-TEMPERATURE = 0.02
-"""Of the probabilities by which `importance` is judged; CLIP's own is learnt near 0.01."""
-
-
-def _mean_right(embeddings: Tensor, question: Question) -> float:
-    """Mean probability that the right answers get."""
-    asked = question.right.any(dim=1)
-    cosines = normalize(embeddings[asked], dim=1) @ question.texts.T
-    chances = (cosines / TEMPERATURE).softmax(dim=1)
-    return float((chances * question.right[asked]).sum(dim=1).mean())
+def _mean_probability(embeddings: Tensor, question: Question) -> float:
+    """Mean softmax probability of the right answers."""
+    applies = question.applies
+    cosines = normalize(embeddings[applies], dim=1) @ question.texts.T
+    probabilities = (cosines / TEMPERATURE).softmax(dim=1)
+    return float((probabilities * question.right[applies]).sum(dim=1).mean())

@@ -1,7 +1,8 @@
-"""How well a heat map finds an object whose mask is known.
+"""How well a heat map segments an object whose mask is given.
 
-The three figures of the literature on ImageNet-Segmentation, so that readers can compare: pixel
-accuracy and mean IoU of the map cut at its own mean, and average precision without a cut.
+The three metrics of the literature on ImageNet-Segmentation, so that readers can compare: pixel
+accuracy and mean IoU of the map thresholded at its own mean, and average precision, which needs no
+threshold.
 """
 
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ class MapScore:
     """One map against one mask, all in 0…1."""
 
     accuracy: float
-    """Share of pixels that the cut map puts on the right side."""
+    """Pixel accuracy of the thresholded map."""
     iou: float
     """Intersection over union of object and background, averaged over the two."""
     precision: float
@@ -23,7 +24,7 @@ class MapScore:
 
 
 def score_map(heat: NDArray[np.floating], mask: NDArray[np.bool_]) -> MapScore:
-    """Compare a map with the mask of what it should find.
+    """Score a map by the mask of what it should find.
 
     Args:
         heat: [height, width]; pixels above the mean count as the object.
@@ -74,15 +75,15 @@ def enlarge(grid: NDArray[np.floating], side: int) -> NDArray[np.float64]:
     enlarged = np.asarray(grid, dtype=np.float64)
     for axis in (0, 1):
         cells = enlarged.shape[axis]
-        at = np.clip((np.arange(side) + 0.5) / side * cells - 0.5, 0, cells - 1)
-        low = np.minimum(at.astype(int), max(cells - 2, 0))
-        share = np.expand_dims(at - low, 1 - axis)
+        position = np.clip((np.arange(side) + 0.5) / side * cells - 0.5, 0, cells - 1)
+        low = np.minimum(position.astype(int), max(cells - 2, 0))
+        share = np.expand_dims(position - low, 1 - axis)
         high = np.minimum(low + 1, cells - 1)
         enlarged = enlarged.take(low, axis) * (1 - share) + enlarged.take(high, axis) * share
     return enlarged
 
 
-def centred_blob(side: int) -> NDArray[np.float64]:
-    """A map that knows nothing but that objects tend to stand in the centre, [side, side]."""
+def centre_prior(side: int) -> NDArray[np.float64]:
+    """The centre-prior baseline, which sees no image: a Gaussian in the centre, [side, side]."""
     axis = (np.arange(side) + 0.5) / side - 0.5
     return np.asarray(np.exp(-(axis[:, None] ** 2 + axis[None, :] ** 2) / (2 * 0.25**2)))

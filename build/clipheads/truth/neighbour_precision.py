@@ -1,4 +1,4 @@
-"""How often an image's neighbours share an attribute with it."""
+"""Precision@8: how often an image's nearest neighbours (k-NN) share an attribute with it."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -15,26 +15,27 @@ Values = Sequence[str | None]
 
 
 def neighbour_precision(vectors: Tensor, values: Values) -> float:
-    """Share of each image's 8 nearest others that have its value, over images that have one.
+    """Precision@8: share of each image's 8 nearest others that have its value of an attribute.
 
     Args:
         vectors: [N, d], compared by cosine.
-        values: of an attribute; neighbours without a value count as different.
+        values: of an attribute; an image without one is no query, but counts as a neighbour that
+            differs.
 
     Raises:
         ValueError: if no image has a value.
     """
     codes = {value: code for code, value in enumerate(sorted({v for v in values if v is not None}))}
     coded = torch.tensor([-1 if value is None else codes[value] for value in values])
-    asked = torch.nonzero(coded >= 0)[:, 0]
-    if not len(asked):
+    queries = torch.nonzero(coded >= 0)[:, 0]
+    if not len(queries):
         raise ValueError("no image has a value of this attribute")
-    places, _ = nearest(vectors, NEIGHBOURS, asked)
-    return float((coded[places] == coded[asked, None]).double().mean())
+    neighbours, _ = nearest(vectors, NEIGHBOURS, queries)
+    return float((coded[neighbours] == coded[queries, None]).double().mean())
 
 
 def precision_by_chance(values: Values) -> float:
-    """Expected share when neighbours are drawn at random from the other images."""
+    """Chance level of `neighbour_precision`: neighbours drawn at random from the other images."""
     counts = Counter(value for value in values if value is not None)
-    asked = sum(counts.values())
-    return sum(n * (n - 1) for n in counts.values()) / (asked * (len(values) - 1))
+    queries = sum(counts.values())
+    return sum(n * (n - 1) for n in counts.values()) / (queries * (len(values) - 1))

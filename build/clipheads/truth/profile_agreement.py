@@ -1,8 +1,8 @@
 """Whether changes of pixels pick out the heads that changes of the scene pick out.
 
-A head's true property is known from interventions on scenes; its profile comes from transforms of
-pictures, as it could for photographs. If a transform moves the heads of one property more than all
-others, it can be read as a sign of that property.
+A head's true property is measured by interventions on scenes; its profile by transforms of
+pictures, which photographs allow as well. If a transform moves the heads of one property more than
+all others (an AUC near 1), it indicates that property.
 """
 
 import math
@@ -35,7 +35,7 @@ def profile_agreement(
         if name is not None:
             sizes[name] = sizes.get(name, 0) + 1
     rows = []
-    for name in sorted(sizes, key=lambda one: (-sizes[one], one)):
+    for name in sorted(sizes, key=lambda name: (-sizes[name], name)):
         members = [head for head in effects if truth[head] == name]
         others = [head for head in effects if truth[head] != name]
         if not others:
@@ -75,7 +75,7 @@ def rank_correlations(
     """
     first = next(iter(effects))
     moved = {
-        transform: _ranks([of[transform] for of in effects.values()])
+        transform: _ranks([own[transform] for own in effects.values()])
         for transform in effects[first]
     }
     rows = []
@@ -96,22 +96,23 @@ def rank_correlations(
 
 def _ranks(values: Sequence[float]) -> NDArray[np.float64]:
     """Ranks from 0; equal values share the mean of theirs."""
-    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
+    _, values_at, counts = np.unique(values, return_inverse=True, return_counts=True)
     ends = counts.cumsum()
-    shared: NDArray[np.float64] = (ends - (counts + 1) / 2)[places]
+    shared: NDArray[np.float64] = (ends - (counts + 1) / 2)[values_at]
     return shared
 
 
-def _correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    one, other = one - one.mean(), other - other.mean()
-    length = math.sqrt(float(one @ one) * float(other @ other))
-    return float(one @ other) / length if length > 0 else 0.0
+def _correlation(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
+    """Pearson's correlation; 0 where one of the two is constant."""
+    x, y = x - x.mean(), y - y.mean()
+    length = math.sqrt(float(x @ x) * float(y @ y))
+    return float(x @ y) / length if length > 0 else 0.0
 
 
 def area_under_curve(members: Sequence[float], others: Sequence[float]) -> float:
-    """Return the probability that a member has a larger value than one of the others.
+    """Return the AUC: the probability that a member has a larger value than one of the others.
 
-    It is 1 if all members do, 0.5 for values that know nothing, 0 if none does; ties count half.
+    It is 1 if all members do, 0.5 at chance, 0 if none does; ties count half.
 
     >>> area_under_curve([3.0, 5.0], [1.0, 4.0])
     0.75

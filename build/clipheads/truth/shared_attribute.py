@@ -1,4 +1,4 @@
-"""What attribute some images share, judged by the images alone."""
+"""Which attribute some images share: the one whose values are enriched most, by a binomial test."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -8,29 +8,28 @@ from clipheads.truth.neighbour_precision import Values
 
 
 def shared_attribute(shown: Sequence[int], attributes: Mapping[str, Values]) -> str:
-    """Name the attribute that some images have in common, judging by the images alone.
+    """Name the attribute that some images have in common, by a binomial test.
 
     Args:
-        shown: indices of the images, such as a head's eight strongest.
+        shown: indices of the images, such as the top images of a head.
         attributes: of all images of the gallery.
 
     Returns:
-        The attribute with the value that would be hardest to meet so often by chance: the least
-        binomial probability of at least as many among so many images.
+        The attribute with the value that is least likely so often by chance: the lowest binomial
+        probability of at least as many among so many images.
     """
-    surprise: dict[str, float] = {}
+    p_values: dict[str, float] = {}
     for attribute, values in attributes.items():
         shares = Counter(value for value in values if value is not None)
-        seen = [values[place] for place in shown]
-        found = Counter(value for value in seen if value is not None)
-        surprise[attribute] = min(
+        found = Counter(value for index in shown if (value := values[index]) is not None)
+        p_values[attribute] = min(
             (
                 _at_least(times, len(shown), shares[value] / len(values))
                 for value, times in found.items()
             ),
             default=1.0,
         )
-    return min(surprise, key=lambda attribute: surprise[attribute])
+    return min(p_values, key=lambda attribute: p_values[attribute])
 
 
 def _at_least(times: int, of: int, chance: float) -> float:
