@@ -9,7 +9,12 @@ import pytest
 
 from clipheads.bundle.disk.data_files import data_file
 from clipheads.demo_world.world.captions import description_pool
-from clipheads.demo_world.world.make_sprites import DOUBLE_BELOW
+from clipheads.demo_world.world.make_sprites import (
+    DOUBLE_BELOW,
+    object_name,
+    read_left_out,
+    read_pairs,
+)
 from clipheads.demo_world.world.sprites import default_sprites
 
 
@@ -41,6 +46,22 @@ def test_the_file_is_small_and_carries_its_licence() -> None:
     assert path.stat().st_size <= 6_000_000
     assert "Microsoft" in licence
     assert "MIT License" in licence
+    assert licence == data_file("demo", "sprites", "LICENSE.txt").read_text(encoding="utf-8")
+
+
+def test_the_file_holds_what_the_tables_choose() -> None:
+    """The tables made the file: all that they pick or rename is in it, nothing that they drop."""
+    category_of = {item.name: item.category for item in default_sprites().objects}
+    picked = read_pairs("picked.csv", "label", "category")
+    renamed = read_pairs("renamed.csv", "label", "name")
+    subgroups = read_pairs("subgroups.csv", "subgroup", "category")
+
+    chosen = {object_name(label, renamed): category for label, category in picked.items()}
+    assert chosen.items() <= category_of.items()
+    assert set(renamed.values()) <= category_of.keys()
+    assert set(category_of.values()) == {*subgroups.values(), *picked.values()}
+    dropped = {object_name(label, {}) for label in read_left_out()} - {*renamed.values()}
+    assert not dropped & category_of.keys()
 
 
 @pytest.mark.parametrize("side", [16, 37, 128])
