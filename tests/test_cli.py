@@ -2,10 +2,10 @@
 
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from command_line import head_atlas
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -27,15 +27,6 @@ COMMANDS = (
     "ground-truth",
     "bench",
 )
-
-
-def head_atlas(
-    *arguments: str | Path, folder: Path | None = None
-) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "headatlas", *map(str, arguments)]
-    return subprocess.run(
-        command, capture_output=True, text=True, cwd=folder, check=False, timeout=300
-    )
 
 
 def assert_one_line(result: subprocess.CompletedProcess[str], *words: str) -> None:

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import skimage
 import torch
+from command_line import head_atlas
 from PIL import Image
 from sklearn.datasets import load_sample_images
-from test_cli import head_atlas
 
 from clipheads.gallery.transforms import all_transforms, word_of
 from clipheads.maths.decomposition import head_basis
