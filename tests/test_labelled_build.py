@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from checkpoints import tiny_config, write_local_dir
+from command_line import head_atlas
 from misbehaving_server import (
     KEY,
     Act,
@@ -45,25 +46,28 @@ def inputs(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def start(server: MisbehavingServer, inputs: Path, *words: str) -> subprocess.Popen[str]:
-    command, *options = words
-    run = [sys.executable, "-m", "headatlas", command]
-    run += ["--labeler", "openai", "--label-model", "test-model", "--concurrency", "1"]
-    run += ["--label-server", server.url, "--answers", "answers", "--atlas", "atlas", *options]
+def words(server: MisbehavingServer, command: str, *options: str) -> list[str]:
+    asking = ["--labeler", "openai", "--label-model", "test-model", "--concurrency", "1"]
+    asking += ["--label-server", server.url, "--answers", "answers", "--atlas", "atlas"]
+    return [command, *asking, *options]
+
+
+def run(server: MisbehavingServer, inputs: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    return head_atlas(*words(server, *command), folder=inputs, OPENAI_API_KEY=KEY)
+
+
+def finish(server: MisbehavingServer, inputs: Path, *command: str) -> str:
+    result = run(server, inputs, *command)
+    assert result.returncode == 0, result.stderr
+    return result.stdout + result.stderr
+
+
+def start(server: MisbehavingServer, inputs: Path, *command: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        run,
+        [sys.executable, "-m", "headatlas", *words(server, *command)],
         cwd=inputs,
         env={**os.environ, "OPENAI_API_KEY": KEY},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
     )
-
-
-def finish(process: subprocess.Popen[str]) -> str:
-    said, _ = process.communicate(timeout=120)
-    assert process.returncode == 0, said
-    return said
 
 
 BUILD = ("build", "--model", "local-dir:tiny", "--gallery", "manifest.csv", "--device", "cpu",
@@ -96,10 +100,10 @@ def test_a_build_killed_among_its_labels_goes_on_and_asks_nothing_twice(inputs: 
         assert not script
         assert not (inputs / "atlas" / "tiny" / "model.json").exists()
 
-        said = finish(start(server, inputs, *BUILD))
+        said = finish(server, inputs, *BUILD)
         asked = server.times_asked()
-        again = finish(start(server, inputs, *BUILD))
-        label = finish(start(server, inputs, "label", "tiny"))
+        again = finish(server, inputs, *BUILD)
+        label = finish(server, inputs, "label", "tiny")
 
         assert "built search, records" in said
         assert "nothing to do" in again
@@ -130,10 +134,10 @@ def test_a_build_killed_among_its_labels_goes_on_and_asks_nothing_twice(inputs: 
 
 def test_a_dry_run_counts_and_asks_nothing(inputs: Path) -> None:
     with MisbehavingServer() as server:
-        finish(start(server, inputs, *BUILD))
+        finish(server, inputs, *BUILD)
         asked = len(server.requests)
-        done = finish(start(server, inputs, "label", "--dry-run"))
-        other = finish(start(server, inputs, "label", "--dry-run", "--answers", "elsewhere"))
+        done = finish(server, inputs, "label", "--dry-run")
+        other = finish(server, inputs, "label", "--dry-run", "--answers", "elsewhere")
 
         assert len(server.requests) == asked
     assert done.startswith("0 questions for labels and at most 0 for the association score")
@@ -142,25 +146,24 @@ def test_a_dry_run_counts_and_asks_nothing(inputs: Path) -> None:
 
 def test_a_server_whose_answers_are_all_broken_changes_no_label(inputs: Path) -> None:
     with MisbehavingServer() as server:
-        finish(start(server, inputs, *BUILD))
+        finish(server, inputs, *BUILD)
         folder = inputs / "atlas"
         before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
         server.always = say("that is no JSON")
-        process = start(server, inputs, "label", "--answers", "elsewhere")
-        said, _ = process.communicate(timeout=120)
+        result = run(server, inputs, "label", "--answers", "elsewhere")
 
-    assert process.returncode == 2
-    assert "no question about a label got an answer (L0.H0: The answer is not JSON)" in said
+    assert result.returncode == 2
+    assert (
+        "no question about a label got an answer (L0.H0: The answer is not JSON)" in result.stderr
+    )
     assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_a_build_without_a_key_stops_before_it_computes(inputs: Path) -> None:
-    command = [sys.executable, "-m", "headatlas", *BUILD, "--labeler", "openai"]
-    command += ["--answers", "answers", "--atlas", "atlas"]
-    bare = {name: value for name, value in os.environ.items() if name != "OPENAI_API_KEY"}
-    result = subprocess.run(
-        command, cwd=inputs, env=bare, capture_output=True, text=True, check=False
-    )
+    result = head_atlas(
+        *BUILD, "--labeler", "openai", "--answers", "answers", "--atlas", "atlas",
+        folder=inputs, OPENAI_API_KEY=None,
+    )  # fmt: skip
 
     assert result.returncode == 2
     assert result.stderr.startswith("head-atlas: OPENAI_API_KEY is not set")
