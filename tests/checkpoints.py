@@ -35,8 +35,11 @@ def tiny_config(embed_dim: int = 48, **vision: Any) -> dict[str, Any]:
     return {**TINY, "embed_dim": embed_dim, "vision_cfg": {**TINY["vision_cfg"], **vision}}
 
 
-def random_clip(config: dict[str, Any], seed: int = 0) -> nn.Module:
-    """Return an open_clip module of a configuration, every one of its parameters random."""
+def random_clip(config: dict[str, Any], seed: int = 0, *, biases: float = 0.1) -> nn.Module:
+    """Return an open_clip module of a configuration, every one of its parameters random.
+
+    Biases and the weights of LayerNorms deviate by `biases` from what open_clip starts with.
+    """
     open_clip = import_open_clip()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -44,16 +47,19 @@ def random_clip(config: dict[str, Any], seed: int = 0) -> nn.Module:
         with torch.no_grad():
             for parameter in clip.parameters():
                 if parameter.ndim == 1:
-                    parameter.add_(0.1 * torch.randn_like(parameter))
+                    parameter.add_(biases * torch.randn_like(parameter))
     return clip
 
 
-def write_local_dir(folder: Path, config: dict[str, Any], seed: int = 0) -> Path:
+def write_local_dir(
+    folder: Path, config: dict[str, Any], seed: int = 0, *, biases: float = 0.1
+) -> Path:
     """Write a random model as a folder that `local-dir:` reads."""
     folder.mkdir(parents=True, exist_ok=True)
     description = {"model_cfg": config, "preprocess_cfg": {}}
     (folder / "open_clip_config.json").write_text(json.dumps(description))
-    save_file(random_clip(config, seed).state_dict(), folder / "open_clip_model.safetensors")
+    clip = random_clip(config, seed, biases=biases)
+    save_file(clip.state_dict(), folder / "open_clip_model.safetensors")
     return folder
 
 

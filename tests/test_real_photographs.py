@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 import skimage
 import torch
+from checkpoints import tiny_config, write_local_dir
 from command_line import head_atlas
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
+from clipheads.bundle.disk.data_files import data_file
 from clipheads.gallery.transforms import all_transforms, word_of
 from clipheads.maths.decomposition import head_basis
 from clipheads.maths.profile import measure_effects, measure_reading
@@ -43,6 +45,13 @@ def write_photographs(folder: Path) -> int:
     return count
 
 
+def thin_pool(file: Path) -> Path:
+    """Every eighth description of the general pool, of all of its properties."""
+    head, *rows = data_file("descriptions", "general.csv").read_text("utf-8").splitlines()
+    file.write_text("\n".join([head, *rows[::8]]), "utf-8")
+    return file
+
+
 @pytest.mark.slow
 def test_vit_b_32_from_a_checkpoint_file_over_photographs(tmp_path: Path) -> None:
     photos = write_photographs(tmp_path / "photos")
@@ -55,6 +64,7 @@ def test_vit_b_32_from_a_checkpoint_file_over_photographs(tmp_path: Path) -> Non
         "build", "--model", "ViT-B-32_datacomp_m_s128m_b4k",
         "--checkpoint", tmp_path / "ViT-B-32.pt",
         "--gallery", tmp_path / "photos", "--atlas", atlas, "--device", "cpu",
+        "--descriptions", thin_pool(tmp_path / "pool.csv"), "--profile", "3",
     )  # fmt: skip
     assert built.returncode == 0, built.stderr
     generated = head_atlas("site", "--atlas", atlas, "--out", site)
@@ -74,13 +84,18 @@ def test_vit_b_32_from_a_checkpoint_file_over_photographs(tmp_path: Path) -> Non
     assert [head["label"] for head in record["heads"]] == [None] * 144
 
 
+SMALL = {
+    "image_size": 224, "patch_size": 32, "layers": 12, "width": 384, "head_width": 32,
+}  # fmt: skip
+"""ViT-B/32 at half its width: as many layers, heads and patches for a quarter of the work."""
+
+
 @pytest.mark.slow
 def test_random_weights_have_no_clear_cause_and_do_not_read(tmp_path: Path) -> None:
     write_photographs(tmp_path / "photos")
-    torch.manual_seed(0)
-    clip = import_open_clip().create_model("ViT-B-32", load_weights=False)
-    torch.save(clip.state_dict(), tmp_path / "ViT-B-32.pt")
-    model = load_model("ViT-B-32_random", checkpoint=tmp_path / "ViT-B-32.pt", device="cpu")
+    # As open_clip starts them.
+    folder = write_local_dir(tmp_path / "random", tiny_config(256, **SMALL), biases=0)
+    model = load_model(f"local-dir:{folder}", device="cpu")
     heads = [(layer, head) for layer in range(12) for head in range(12)]
     words, texts = ["dog", "pizza", "clock"], ["a dog", "a pizza", "a clock"]
     pictures = seen_pictures(model, cuttings(tmp_path / "photos", tmp_path / "cuttings"))
