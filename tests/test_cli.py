@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 from clipheads.bundle.errors import AtlasError
 from clipheads.bundle.gallery import SkippedImage
 from clipheads.model.names import PAPER_MODELS
-from headatlas.commands import cli
+from headatlas.commands import build
+from headatlas.commands.app import app
 
 COMMANDS = (
     "demo",
@@ -59,7 +60,7 @@ FLAGS = {"--paper", "--export-text-encoder", "--export-image-encoder", "--dry-ru
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_names_values_as_other_programs_do(command: str) -> None:
-    text = CliRunner().invoke(cli.app, [command, "--help"], terminal_width=80).output
+    text = CliRunner().invoke(app, [command, "--help"], terminal_width=80).output
 
     assert not re.search(r"<\w", text)  # such as <bool>
     assert not re.search(r"--\w[\w-]*…", text)
@@ -70,16 +71,53 @@ def test_help_names_values_as_other_programs_do(command: str) -> None:
 
 def test_help_shows_each_example_on_one_line() -> None:
     for command in ("build", "label"):
-        text = CliRunner().invoke(cli.app, [command, "--help"], terminal_width=80).output
+        text = CliRunner().invoke(app, [command, "--help"], terminal_width=80).output
         examples = text.split("Examples:\n")[1].splitlines()
         assert len(examples) == 3
         assert all(f"head-atlas {command}" in example for example in examples)
 
 
 def test_the_list_of_commands_cuts_no_sentence() -> None:
-    text = CliRunner().invoke(cli.app, ["--help"], terminal_width=80).output
+    text = CliRunner().invoke(app, ["--help"], terminal_width=80).output
 
     assert "..." not in text.split("Commands:")[1]
+
+
+def test_help_loads_nothing_that_computes() -> None:
+    code = "import sys, headatlas.commands.app; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+
+    assert "typer" in loaded
+    assert not {"torch", "numpy", "pydantic", "jinja2", "PIL", "openai"} & set(loaded)
+
+
+def test_labeler_is_another_spelling_that_no_help_shows() -> None:
+    old = CliRunner().invoke(app, ["label", "--labeler", "nobody", "--atlas", "nowhere"])
+    new = CliRunner().invoke(app, ["label", "--labeller", "nobody", "--atlas", "nowhere"])
+
+    assert old.exit_code == new.exit_code == 2
+    assert "'nobody' is not one of 'explained', 'majority', 'openai'" in " ".join(
+        new.output.split()
+    )
+    assert old.output == new.output
+    for command in COMMANDS:
+        assert "--labeler" not in CliRunner().invoke(app, [command, "--help"]).output
+
+
+@pytest.mark.parametrize(
+    ("atlas", "option"), [("data/atlas", ""), ("my atlas", " --atlas 'my atlas'")]
+)
+def test_a_build_says_how_to_make_the_site_of_its_own_atlas(
+    monkeypatch: pytest.MonkeyPatch, photos: Path, atlas: str, option: str
+) -> None:
+    monkeypatch.setattr(build, "build_bundle", lambda *_arguments, **_options: None)
+    arguments = ["build", "--model", "any", "--gallery", str(photos), "--atlas", atlas]
+
+    result = CliRunner().invoke(app, arguments)
+
+    assert result.output == f"Make the site: head-atlas site{option}\n"
 
 
 def test_an_unknown_model_is_named_with_a_close_one(tmp_path: Path, photos: Path) -> None:
@@ -188,15 +226,15 @@ def test_a_broken_image_is_skipped_named_and_counted_and_a_second_run_does_nothi
 
 def test_of_a_hundred_thousand_missing_images_the_terminal_names_the_first_and_the_number() -> None:
     missing = [SkippedImage(file=f"{n}.png", reason="gone") for n in range(100_000)]
-    lines = cli.skipped_lines(missing, 13, Path("atlas/gallery/manifest.json"))
+    lines = build.skipped_lines(missing, 13, Path("atlas/gallery/manifest.json"))
     assert lines[0] == "skipped 0.png: gone"
     assert lines[-2:] == [
         "… and 99980 more, all listed in atlas/gallery/manifest.json",
         "100000 skipped, 13 images read",
     ]
     assert len(lines) == 22
-    assert cli.skipped_lines(missing[:2], 1, Path("m"))[-1] == "2 skipped, 1 images read"
-    assert cli.skipped_lines([], 1, Path("m")) == []
+    assert build.skipped_lines(missing[:2], 1, Path("m"))[-1] == "2 skipped, 1 images read"
+    assert build.skipped_lines([], 1, Path("m")) == []
 
 
 def test_the_truth_of_an_atlas_that_is_not_there_is_one_line(tmp_path: Path) -> None:
@@ -210,11 +248,11 @@ def test_the_profile_is_a_number_of_images_or_none(
     monkeypatch: pytest.MonkeyPatch, photos: Path, value: str, images: int
 ) -> None:
     given: list[object] = []
-    monkeypatch.setattr(cli, "_build_model", lambda _name, **options: given.append(options))
+    monkeypatch.setattr(build, "build_bundle", lambda _name, **options: given.append(options))
     arguments = ["build", "--model", "any", "--gallery", str(photos)]
 
     for options in ([], ["--profile", value]):
-        result = CliRunner().invoke(cli.app, [*arguments, *options])
+        result = CliRunner().invoke(app, [*arguments, *options])
         assert result.exit_code == 0, result.output
 
     assert [options["profile"] for options in given] == [256, images]  # type: ignore[index]
@@ -223,7 +261,7 @@ def test_the_profile_is_a_number_of_images_or_none(
 @pytest.mark.parametrize("value", ["0", "1", "-3", "all", "12.5", "²"])
 def test_another_profile_is_refused(photos: Path, value: str) -> None:
     result = CliRunner().invoke(
-        cli.app, ["build", "--model", "any", "--gallery", str(photos), "--profile", value]
+        app, ["build", "--model", "any", "--gallery", str(photos), "--profile", value]
     )
 
     assert result.exit_code == 2
@@ -232,9 +270,9 @@ def test_another_profile_is_refused(photos: Path, value: str) -> None:
 
 def test_paper_builds_the_six_models_in_turn(monkeypatch: pytest.MonkeyPatch, photos: Path) -> None:
     built: list[str] = []
-    monkeypatch.setattr(cli, "_build_model", lambda name, **_options: built.append(name))
+    monkeypatch.setattr(build, "build_bundle", lambda name, **_options: built.append(name))
 
-    result = CliRunner().invoke(cli.app, ["build", "--paper", "--gallery", str(photos)])
+    result = CliRunner().invoke(app, ["build", "--paper", "--gallery", str(photos)])
 
     assert result.exit_code == 0, result.output
     assert built == list(PAPER_MODELS)
@@ -246,7 +284,7 @@ WRONG_OPTIONS = {
     "both": (["build", "--paper", "--model", "x"], "give either --model"),
     "checkpoint": (["build", "--paper", "--checkpoint", "x.pt"], "--checkpoint goes with one"),
     "labels": (["build", "--paper", "--labels", "x.csv"], "--labels goes with one"),
-    "label model": (["build", "--model", "x", "--label-model", "y"], "go with --labeler openai"),
+    "label model": (["build", "--model", "x", "--label-model", "y"], "go with --labeller openai"),
 }
 
 
@@ -254,7 +292,7 @@ WRONG_OPTIONS = {
 def test_options_that_do_not_go_together_are_one_line(
     photos: Path, words: list[str], line: str
 ) -> None:
-    result = CliRunner().invoke(cli.app, [*words, "--gallery", str(photos)])
+    result = CliRunner().invoke(app, [*words, "--gallery", str(photos)])
 
     assert isinstance(result.exception, AtlasError)
     assert line in str(result.exception)

@@ -8,7 +8,7 @@ import torch
 from checkpoints import tiny_model, write_checkpoint
 from torch import Tensor
 
-from clipheads.bundle.model import NumberFormat
+from clipheads.bundle.choices import NumberFormat
 from clipheads.maths.decomposition import (
     class_token_attention,
     contributions,

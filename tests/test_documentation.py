@@ -20,7 +20,7 @@ from checkpoints import tiny_config, write_local_dir
 from PIL import Image
 from typer.testing import CliRunner
 
-from headatlas.commands import cli
+from headatlas.commands.app import app
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [
@@ -84,7 +84,7 @@ SHELL_LINES = [
 ]
 EPILOGS = [
     line
-    for command in cli.app.registered_commands
+    for command in app.registered_commands
     for line in re.findall(r"(head-atlas .*)", str(command.epilog))
 ]
 INLINE = [
@@ -161,7 +161,7 @@ def test_a_documented_command_exists_and_takes_its_options(line: str) -> None:
 
 def parse(words: list[str]) -> None:
     """Parse a command line as the program does; one that only names a command may lack options."""
-    group = typer.main.get_command(cli.app)
+    group = typer.main.get_command(app)
     with group.make_context("head-atlas", list(words), resilient_parsing=False) as context:
         name, command, rest = group.resolve_command(context, list(words))  # type: ignore[attr-defined]
         with command.make_context(name, rest, parent=context, resilient_parsing=not rest):
@@ -207,7 +207,7 @@ def test_documented_commands_run_as_they_are_written(
         words = shlex.split(line)[1:]
         if words in (["build"], ["label"]):
             continue  # the name of the command, in a sentence
-        result = CliRunner().invoke(cli.app, words)
+        result = CliRunner().invoke(app, words)
         assert result.exit_code == 0, f"{line}: {result.output} {result.exception!r}"
 
 

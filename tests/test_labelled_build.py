@@ -47,7 +47,7 @@ def inputs(tmp_path: Path) -> Path:
 
 
 def words(server: MisbehavingServer, command: str, *options: str) -> list[str]:
-    asking = ["--labeler", "openai", "--label-model", "test-model", "--concurrency", "1"]
+    asking = ["--labeller", "openai", "--label-model", "test-model", "--concurrency", "1"]
     asking += ["--label-server", server.url, "--answers", "answers", "--atlas", "atlas"]
     return [command, *asking, *options]
 
@@ -161,7 +161,7 @@ def test_a_server_whose_answers_are_all_broken_changes_no_label(inputs: Path) ->
 
 def test_a_build_without_a_key_stops_before_it_computes(inputs: Path) -> None:
     result = head_atlas(
-        *BUILD, "--labeler", "openai", "--answers", "answers", "--atlas", "atlas",
+        *BUILD, "--labeller", "openai", "--answers", "answers", "--atlas", "atlas",
         folder=inputs, OPENAI_API_KEY=None,
     )  # fmt: skip
 

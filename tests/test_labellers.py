@@ -7,8 +7,9 @@ from typing import get_args
 import pytest
 from misbehaving_server import KEY
 
+from clipheads.bundle.choices import LabellerKind
 from clipheads.bundle.errors import AtlasError
-from clipheads.bundle.labels import LABELLED_BY, LabellerKind
+from clipheads.bundle.labels import LABELLED_BY
 from clipheads.labels.registry import LABELLERS, LabellerOptions
 
 

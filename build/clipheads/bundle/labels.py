@@ -1,13 +1,9 @@
 """The label of a head, and the labeller that gave it."""
 
-from typing import Literal
-
 from pydantic import Field
 
+from clipheads.bundle.choices import LabellerKind
 from clipheads.bundle.record import Record
-
-LabellerKind = Literal["explained", "majority", "openai", "imported"]
-"""The labellers; `clipheads.labels.registry` has each."""
 
 
 class LabellerRecord(Record):

@@ -4,15 +4,13 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from clipheads.bundle.choices import NumberFormat
 from clipheads.bundle.head import HeatMap, Neighbour
 from clipheads.bundle.labels import LabellerRecord
 from clipheads.bundle.names import HeadId, ModelName, Slug
 from clipheads.bundle.pool import DescriptionPool
 from clipheads.bundle.profile import ModelProfile
 from clipheads.bundle.record import Format, Index, Pixels, Record, check_head, refuse_twice
-
-NumberFormat = Literal["fp32", "bf16", "fp16"]
-"""The floating-point format in which a vision transformer multiplies matrices."""
 
 
 class Architecture(Record):

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from clipheads.bundle.labels import Label, LabellerKind, LabellerRecord
+from clipheads.bundle.choices import LabellerKind
+from clipheads.bundle.labels import Label, LabellerRecord
 from clipheads.texts.pools import Description
 
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from clipheads.bundle.choices import LabellerKind
 from clipheads.bundle.errors import AtlasError
-from clipheads.bundle.labels import LabellerKind
 from clipheads.bundle.progress import Progress, Silent
 from clipheads.labels.chat_settings import ChatSettings
 from clipheads.labels.labeller import Labeller

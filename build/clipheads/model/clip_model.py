@@ -8,7 +8,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from clipheads.bundle.model import Architecture, NumberFormat, Weights
+from clipheads.bundle.choices import NumberFormat
+from clipheads.bundle.model import Architecture, Weights
 
 
 @dataclass(frozen=True, eq=False)

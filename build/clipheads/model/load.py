@@ -13,9 +13,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from clipheads.bundle.choices import NumberFormat
 from clipheads.bundle.disk.hashing import sha256_file
 from clipheads.bundle.errors import ModelError, first_line
-from clipheads.bundle.model import NumberFormat, Weights
+from clipheads.bundle.model import Weights
 from clipheads.model.checkpoints import fit, read_state, refuse_larger
 from clipheads.model.clip_model import ClipModel
 from clipheads.model.open_clip_import import import_open_clip

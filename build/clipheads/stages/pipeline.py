@@ -43,6 +43,7 @@ from clipheads.browser.search_files import (
     encoder_file,
     write_search,
 )
+from clipheads.bundle.choices import BuiltLayers, NumberFormat
 from clipheads.bundle.disk.atomic_files import ensure_writable
 from clipheads.bundle.disk.data_files import data_file
 from clipheads.bundle.disk.hashing import sha256_json
@@ -57,7 +58,7 @@ from clipheads.bundle.disk.owned_files import (
 from clipheads.bundle.disk.record_files import read_record
 from clipheads.bundle.errors import AtlasError
 from clipheads.bundle.gallery import GalleryManifest, SkippedImage
-from clipheads.bundle.model import ModelRecord, NumberFormat, PropertyRecord, Term
+from clipheads.bundle.model import ModelRecord, PropertyRecord, Term
 from clipheads.bundle.names import head_id
 from clipheads.bundle.pool import PoolRecord, PoolText
 from clipheads.bundle.profile import ProfileRecord
@@ -134,7 +135,6 @@ FILES = (
 )
 """What a build writes of every model, beside the records of its heads."""
 
-Layers = Literal["all", "last4"]
 Item = TypeVar("Item")
 
 
@@ -158,7 +158,7 @@ def build_model(
     atlas: Path,
     called: str | None = None,
     checkpoint: Path | None = None,
-    layers: Layers = "all",
+    layers: BuiltLayers = "all",
     device: str = "auto",
     precision: NumberFormat = "fp32",
     descriptions: Path | None = None,

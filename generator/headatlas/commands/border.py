@@ -22,7 +22,7 @@ SHOW = "--traceback"
 MENDABLE, BUG, INTERRUPTED = 2, 1, 130
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
-_PACKAGES = ("clipheads", "headatlas")
+_PACKAGES = {"clipheads", "headatlas"}
 
 
 def main() -> None:
@@ -51,14 +51,14 @@ def exit_code(run: Callable[[], object]) -> int:
 
 
 def _run() -> None:
-    from headatlas.commands.cli import app
+    from headatlas.commands.app import app
 
     app()
 
 
 def _end(error: BaseException) -> int:
     # An import that is interrupted may turn the interruption into an error of its own.
-    if any(isinstance(one, KeyboardInterrupt) for one in _causes(error)):
+    if any(isinstance(cause, KeyboardInterrupt) for cause in _causes(error)):
         return _interrupted()
     if isinstance(error, BrokenPipeError):
         return 1  # whoever read the output has enough of it
@@ -97,7 +97,7 @@ def explain(error: BaseException) -> tuple[str, int]:
 
 
 def _of_the_system(error: OSError) -> str:
-    names = [os.fsdecode(one) for one in (error.filename, error.filename2) if _is_name(one)]
+    names = [os.fsdecode(name) for name in (error.filename, error.filename2) if _is_name(name)]
     reason = error.strerror or str(error) or type(error).__name__
     line = f"{' → '.join(names)}: {reason}" if names else reason
     if error.errno in _NO_ROOM:
@@ -114,12 +114,12 @@ def _where(error: BaseException) -> str:
     import traceback
     from pathlib import Path
 
-    place = "outside of the program"
+    location = "outside of the program"
     for frame in traceback.extract_tb(error.__traceback__):
         path = Path(frame.filename)
-        if path.parent.name in _PACKAGES or path.parent.parent.name in _PACKAGES:
-            place = f"{path.name}, line {frame.lineno}"
-    return place
+        if _PACKAGES.intersection(path.parent.parts):
+            location = f"{path.name}, line {frame.lineno}"
+    return location
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -32,6 +32,10 @@ class PlainConsole(Console):
         self.print(printable(text))
 
 
+out = PlainConsole()
+"""What commands print to."""
+
+
 class _Rate(ProgressColumn):
     """Steps per second with their unit, such as "112.0 images/s"."""
 
