@@ -17,8 +17,9 @@ from PIL import Image
 from clipheads.bundle.errors import GalleryError
 from clipheads.bundle.gallery import GalleryManifest
 from clipheads.gallery import pictures as gallery
-from clipheads.gallery.files import GalleryFile, list_gallery, readable
+from clipheads.gallery.files import GalleryFile, list_gallery
 from clipheads.gallery.pictures import in_order, open_image, room_for, write_gallery
+from clipheads.gallery.shown_names import readable
 
 RED = (200, 30, 40)
 

@@ -23,6 +23,7 @@ ELSEWHERE = {
     "gallery.files": "what is listed is in the gallery's key",
     "bundle.disk.record_files": "only in messages",
     "gallery.tar_shards": "what is listed is in the gallery's key",
+    "gallery.shard_samples": "what is listed is in the gallery's key",
     "stages.settings.LAST_LAYERS": "the heads are in the key of contributions",
     "stages.settings.PROFILED_IMAGES": "the images are in the key of the profile",
     "bundle.disk.owned_files.LONGEST_NAME": "only which lists are refused",

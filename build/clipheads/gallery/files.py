@@ -7,37 +7,28 @@ an image in a shard is read where it lies. What cannot be taken is named with th
 import hashlib
 import os
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BufferedReader
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from clipheads.bundle.disk.record_files import parse_json, read_table, read_text
 from clipheads.bundle.errors import GalleryError
 from clipheads.bundle.gallery import SkippedImage
+from clipheads.gallery import manifests
+from clipheads.gallery.folders import files_below
+from clipheads.gallery.found import Details, Found, ImageFile
 from clipheads.gallery.image_ids import SUFFIXES, image_id
-from clipheads.gallery.tar_shards import (
-    ShardMember,
-    member_bytes,
-    opened_member,
-    shard_members,
-    shards_of,
-)
+from clipheads.gallery.manifests import read_manifest
+from clipheads.gallery.shard_samples import read_shard
+from clipheads.gallery.shown_names import readable, shown
+from clipheads.gallery.tar_shards import opened_member, shards_of
 
 LISTING = "gallery.csv"
-MANIFESTS = frozenset({".csv", ".jsonl"})
-FIELDS = ("title", "credit", "licence", "source")
 KINDS = "a folder of images, a .csv or .jsonl manifest, or .tar shards such as s-{000..007}.tar"
 
 LONGEST_FILE = 2**30
 """Bytes; a larger file is no image that is read."""
-
-LONGEST_BESIDE = 2**20
-"""Bytes of the text or JSON beside an image in a shard."""
-
-
-ImageFile = Path | ShardMember
 
 
 @dataclass(frozen=True)
@@ -53,13 +44,6 @@ class GalleryFile:
     licence: str
     source: str
     sha256: str
-
-
-Listed = dict[str, dict[str, str]]
-"""For each name of a file what is said of it.
-
-Names are the system's own, in which bytes that are no UTF-8 are surrogates, until they are shown.
-"""
 
 
 def list_gallery(
@@ -86,112 +70,52 @@ def list_gallery(
             cannot be read.
     """
     try:
-        files, listed, absent = _find(gallery, exclude)
+        images, details, skipped = _find(gallery, exclude)
     except OSError as error:
         raise GalleryError(f"{gallery}: cannot be read ({error.strerror})") from error
-    found: list[GalleryFile] = []
-    taken: dict[str, str] = {}
-    for name, path in files.items():
-        shown = _shown(name)
+    files: list[GalleryFile] = []
+    name_of: dict[str, str] = {}
+    for name, path in images.items():
+        file = shown(name)
         try:
             digest = _hash(path)
         except GalleryError as error:
-            absent.append(SkippedImage(file=shown, reason=str(error)))
+            skipped.append(SkippedImage(file=file, reason=str(error)))
             continue
         identity = image_id(name)
-        if identity in taken:
-            raise GalleryError(f"{gallery}: {taken[identity]} and {shown} have one id; rename one")
-        taken[identity] = shown
-        row = listed.get(name, {})
-        found.append(
+        if identity in name_of:
+            raise GalleryError(f"{gallery}: {name_of[identity]} and {file} have one id; rename one")
+        name_of[identity] = file
+        row = details.get(name, {})
+        files.append(
             GalleryFile(
                 path=path,
-                file=shown,
+                file=file,
                 id=identity,
-                title=row.get("title") or readable(shown.rsplit("/", 1)[-1].rsplit(".", 1)[0]),
+                title=row.get("title") or readable(file.rsplit("/", 1)[-1].rsplit(".", 1)[0]),
                 credit=row.get("credit", ""),
                 licence=row.get("licence", ""),
-                source=row.get("source") or shown,
+                source=row.get("source") or file,
                 sha256=digest,
             )
         )
-    if not found and absent:
-        first = absent[0]
+    if not files and skipped:
+        first = skipped[0]
         raise GalleryError(
-            f"{gallery}: none of the {len(absent)} images that it names can be read; "
+            f"{gallery}: none of the {len(skipped)} images that it names can be read; "
             f"{first.file}: {first.reason}"
         )
-    if not found:
+    if not files:
         kinds = ", ".join(sorted(suffix[1:] for suffix in SUFFIXES))
         raise GalleryError(f"{gallery}: no image files there ({kinds})")
-    return found, absent
+    return files, skipped
 
 
-Found = tuple[dict[str, ImageFile], Listed, list[SkippedImage]]
-"""Images by name, what is said of them, and what was named without being there."""
-
-
-def _find(gallery: Path, exclude: Path | None) -> Found:
-    if gallery.is_dir():
-        return _of_folder(gallery, exclude)
-    if gallery.suffix.lower() in MANIFESTS and gallery.is_file():
-        return _of_manifest(gallery)
-    if gallery.suffix.lower() == ".tar":
-        return _of_shards(gallery)
-    if gallery.exists():
-        raise GalleryError(f"{gallery}: no gallery; one is {KINDS}")
-    raise GalleryError(f"{gallery}: no such folder or file; a gallery is {KINDS}")
-
-
-def _of_folder(folder: Path, exclude: Path | None) -> Found:
-    paths, absent = _walk(folder, exclude, SUFFIXES | {".tar"})
-    files: dict[str, ImageFile] = {}
-    manifest = folder / LISTING
-    if os.path.lexists(manifest) and not manifest.is_file():
-        raise GalleryError(f"{manifest}: not a regular file, so it lists no images")
-    listed = _read_csv(manifest) if manifest.is_file() else {}
-    named = list(listed)
-    for path in paths:
-        name = path.relative_to(folder).as_posix()
-        if path.suffix.lower() != ".tar":
-            files[name] = path
-            continue
-        inside, said, links = _read_shard(path, f"{name}/")
-        files |= inside
-        listed = said | listed
-        absent += links
-    known = {_shown(name) for name in files} | {one.file for one in absent}
-    absent += [_absent(name, LISTING) for name in named if _shown(name) not in known]
-    return dict(sorted(files.items())), listed, absent
-
-
-def _of_manifest(manifest: Path) -> Found:
-    listed = _read_csv(manifest) if manifest.suffix.lower() == ".csv" else _read_jsonl(manifest)
-    places = {name: manifest.parent / name for name in listed}
-    files: dict[str, ImageFile] = {name: path for name, path in places.items() if _is_file(path)}
-    absent = [_absent(name, manifest.name) for name in listed if name not in files]
-    return files, listed, absent
-
-
-def _of_shards(pattern: Path) -> Found:
-    files: dict[str, ImageFile] = {}
-    listed: Listed = {}
-    absent: list[SkippedImage] = []
-    shards = shards_of(pattern)
-    for shard in shards:
-        # Names must not change when a range grows from one shard to two.
-        inside, said, links = _read_shard(shard, "" if shards == [pattern] else f"{shard.name}/")
-        files |= inside
-        listed |= said
-        absent += links
-    return files, listed, absent
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # as where a name is too long for the file system
-        return False
+def gallery_title(gallery: Path) -> str:
+    """Make a title of a gallery's name: of a folder the whole, of a file without its suffix."""
+    whole = gallery.resolve()
+    name = whole.name if whole.is_dir() else re.sub(r"\{[^}]*\}", "", whole.stem)
+    return readable(shown(name)) or "Gallery"
 
 
 @contextmanager
@@ -204,17 +128,72 @@ def opened(file: ImageFile) -> Iterator[Path | BufferedReader]:
             yield data
 
 
-def readable(name: str) -> str:
-    """Make a title of a file's name: `"red_fox-2"` becomes `"Red fox 2"`."""
-    words = " ".join(re.split(r"[\s_\-]+", name)).strip()
-    return words[:1].upper() + words[1:]
+def _find(gallery: Path, exclude: Path | None) -> Found:
+    if gallery.is_dir():
+        return _in_folder(gallery, exclude)
+    if gallery.suffix.lower() in manifests.SUFFIXES and gallery.is_file():
+        return _in_manifest(gallery)
+    if gallery.suffix.lower() == ".tar":
+        return _in_shards(gallery)
+    if gallery.exists():
+        raise GalleryError(f"{gallery}: no gallery; one is {KINDS}")
+    raise GalleryError(f"{gallery}: no such folder or file; a gallery is {KINDS}")
 
 
-def gallery_title(gallery: Path) -> str:
-    """Make a title of a gallery's name: of a folder the whole, of a file without its suffix."""
-    whole = gallery.resolve()
-    name = whole.name if whole.is_dir() else re.sub(r"\{[^}]*\}", "", whole.stem)
-    return readable(_shown(name)) or "Gallery"
+def _in_folder(folder: Path, exclude: Path | None) -> Found:
+    paths, skipped = files_below(folder, SUFFIXES | {".tar"}, exclude)
+    images: dict[str, ImageFile] = {}
+    manifest = folder / LISTING
+    if os.path.lexists(manifest) and not manifest.is_file():
+        raise GalleryError(f"{manifest}: not a regular file, so it lists no images")
+    details = read_manifest(manifest) if manifest.is_file() else {}
+    listed = list(details)
+    for path in paths:
+        name = path.relative_to(folder).as_posix()
+        if path.suffix.lower() != ".tar":
+            images[name] = path
+            continue
+        shard = read_shard(path, f"{name}/")
+        images |= shard.images
+        details = shard.details | details
+        skipped += shard.skipped
+    found = {shown(name) for name in images} | {image.file for image in skipped}
+    skipped += [_absent(name, LISTING) for name in listed if shown(name) not in found]
+    return Found(dict(sorted(images.items())), details, skipped)
+
+
+def _in_manifest(manifest: Path) -> Found:
+    details = read_manifest(manifest)
+    paths = {name: manifest.parent / name for name in details}
+    images: dict[str, ImageFile] = {name: path for name, path in paths.items() if _is_file(path)}
+    absent = [_absent(name, manifest.name) for name in details if name not in images]
+    return Found(images, details, absent)
+
+
+def _in_shards(pattern: Path) -> Found:
+    images: dict[str, ImageFile] = {}
+    details: Details = {}
+    skipped: list[SkippedImage] = []
+    shards = shards_of(pattern)
+    for path in shards:
+        # Names must not change when a range grows from one shard to two.
+        shard = read_shard(path, "" if shards == [pattern] else f"{path.name}/")
+        images |= shard.images
+        details |= shard.details
+        skipped += shard.skipped
+    return Found(images, details, skipped)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # as where a name is too long for the file system
+        return False
+
+
+def _absent(name: str, manifest: str) -> SkippedImage:
+    reason = f"named in {manifest}, but there is no such image file"
+    return SkippedImage(file=shown(name), reason=reason)
 
 
 def _hash(file: ImageFile) -> str:
@@ -234,161 +213,3 @@ def _hash(file: ImageFile) -> str:
             return hashlib.file_digest(data, "sha256").hexdigest()
     except OSError as error:
         raise GalleryError(f"cannot be read ({error.strerror})") from error
-
-
-def _absent(name: str, manifest: str) -> SkippedImage:
-    reason = f"named in {manifest}, but there is no such image file"
-    return SkippedImage(file=_shown(name), reason=reason)
-
-
-def _walk(
-    folder: Path, exclude: Path | None, suffixes: Container[str]
-) -> tuple[list[Path], list[SkippedImage]]:
-    """Find the files with one of `suffixes` below a folder, in order, and what is passed over."""
-    barred = exclude.resolve() if exclude is not None else None
-    paths: list[Path] = []
-    passed: list[SkippedImage] = []
-
-    def skip(path: Path, reason: str) -> None:
-        passed.append(SkippedImage(file=_shown(path.relative_to(folder).as_posix()), reason=reason))
-
-    def unreadable(error: OSError) -> None:
-        if Path(error.filename) == folder:
-            raise error
-        skip(Path(error.filename), f"a folder that cannot be read ({error.strerror})")
-
-    for root, folders, names in os.walk(folder, onerror=unreadable):
-        here = Path(root)
-        if barred is not None and here.resolve() == barred:
-            folders.clear()
-            continue
-        if here != folder and _is_ours(here):
-            skip(here, "a folder that head-atlas made; name it as the gallery to take its images")
-            folders.clear()
-            continue
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in folders:
-            if (here / name).is_symlink():
-                skip(here / name, "a link to a folder, which is not followed")
-        for name in names:
-            if name.startswith(".") or Path(name).suffix.lower() not in suffixes:
-                continue
-            path = here / name
-            if path.is_file():
-                paths.append(path)
-            elif not path.exists():
-                skip(path, "a link that leads nowhere")
-            else:  # a pipe or a device would be waited for without end
-                skip(path, "not a regular file")
-    return sorted(paths), sorted(passed, key=lambda one: one.file)
-
-
-def _is_ours(folder: Path) -> bool:
-    """Whether a folder is a site or an atlas, whose pictures are copies of a gallery's."""
-    if (folder / ".head-atlas.json").is_file():
-        return True
-    try:
-        with (folder / "stages.json").open("rb") as file:
-            return b"clip-head-atlas" in file.read(4096)
-    except OSError:
-        return False
-
-
-def _shown(name: str) -> str:
-    r"""Return a name as it is shown: bytes and characters that are no text as their escapes.
-
-    >>> print(_shown("caf\udce9.png"))
-    caf\xe9.png
-    """
-    try:
-        return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    except UnicodeEncodeError:  # half a pair of surrogates, as JSON may hold it
-        return name.encode("utf-8", "backslashreplace").decode()
-
-
-def _text(words: str) -> str:
-    # What is not valid UTF-8 could not be written to JSON.
-    return words.encode("utf-8", "replace").decode()
-
-
-def _read_shard(shard: Path, prefix: str) -> Found:
-    """List the images of a tar file in its own order, and what the files beside them say.
-
-    Of two members with one name the later counts, as when a tar file is unpacked.
-    """
-    images: dict[str, ImageFile] = {}
-    listed: Listed = {}
-    links: list[SkippedImage] = []
-    beside: list[ShardMember] = []
-    for member, plain in shard_members(shard):
-        path = PurePosixPath(member.name)
-        suffix = path.suffix.lower()
-        if path.name.startswith("."):
-            continue
-        name = prefix + member.name.removeprefix("./")
-        if suffix in SUFFIXES and plain:
-            images[name] = member
-        elif suffix in SUFFIXES:
-            reason = f"a link or another special entry of {shard.name}, not an image file"
-            links.append(SkippedImage(file=_shown(name), reason=reason))
-        elif suffix in {".json", ".txt"} and plain:
-            beside.append(member)
-    samples: dict[str, list[str]] = {}
-    for name in images:
-        samples.setdefault(_key(name.removeprefix(prefix)), []).append(name)
-    for member in beside:
-        names = samples.get(_key(member.name.removeprefix("./")), [])
-        said = _said_beside(member) if names else {}
-        for name in names:
-            listed.setdefault(name, {}).update(said)
-    return images, listed, links
-
-
-def _key(name: str) -> str:
-    """The key of a WebDataset sample: the path up to the first dot of the file's name."""
-    folder, slash, file = name.rpartition("/")
-    return folder + slash + file.split(".", 1)[0]
-
-
-def _said_beside(member: ShardMember) -> dict[str, str]:
-    text = member_bytes(member, LONGEST_BESIDE).decode("utf-8", "replace").strip()
-    if member.name.lower().endswith(".txt"):
-        return {"title": " ".join(text.split())}
-    said = parse_json(text, str(member), error=GalleryError)
-    if not isinstance(said, dict):
-        raise GalleryError(f"{member}: not a JSON object")
-    other = {"title": "caption", "licence": "license", "source": "url"}
-    values = {field: said.get(field) or said.get(other.get(field, "")) for field in FIELDS}
-    return {field: _text(str(value)) for field, value in values.items() if value}
-
-
-def _read_csv(path: Path) -> Listed:
-    rows: Listed = {}
-    for row in read_table(path, ("file",), error=GalleryError):
-        _add(rows, row.fields["file"], row.fields, f"{path}, line {row.line}")
-    return rows
-
-
-def _read_jsonl(path: Path) -> Listed:
-    rows: Listed = {}
-    # Not `splitlines`: JSON may hold other separators, such as U+2028, as they are.
-    lines = read_text(path, error=GalleryError).split("\n")
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        where = f"{path}, line {number}"
-        row = parse_json(line, where, error=GalleryError)
-        if not isinstance(row, dict) or not isinstance(row.get("file"), str):
-            raise GalleryError(f"{where}: not an object with the name of a 'file'")
-        said = {key: str(value) for key, value in row.items() if value is not None}
-        _add(rows, row["file"], said, where)
-    return rows
-
-
-def _add(rows: Listed, file: str, said: dict[str, str], where: str) -> None:
-    name = file.strip().removeprefix("./")
-    if not name:
-        raise GalleryError(f"{where}: no name of a file")
-    if name in rows:
-        raise GalleryError(f"{where}: {name!r} is listed twice")
-    rows[name] = {key: _text(value.strip()) for key, value in said.items() if key in FIELDS}

@@ -19,7 +19,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from clipheads.bundle.errors import GalleryError
 from clipheads.bundle.gallery import GalleryImage, GalleryManifest, SkippedImage
-from clipheads.gallery.files import GalleryFile, ImageFile, opened
+from clipheads.gallery.files import GalleryFile, opened
+from clipheads.gallery.found import ImageFile
 
 LONG_SIDE = 512
 QUALITY = 82

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from clipheads.browser.projections import save_tensors
 from clipheads.bundle.errors import GalleryError, ModelError
-from clipheads.gallery.files import ImageFile
+from clipheads.gallery.found import ImageFile
 from clipheads.gallery.pictures import in_order, open_image, room_for
 from clipheads.maths.decomposition import Decomposition, decompose, decompose_patches, head_basis
 from clipheads.maths.moments import (

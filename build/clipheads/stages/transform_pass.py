@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from clipheads.gallery.files import ImageFile
+from clipheads.gallery.found import ImageFile
 from clipheads.gallery.transforms import Transform
 from clipheads.maths.decomposition import decompose
 from clipheads.model.clip_model import ClipModel
