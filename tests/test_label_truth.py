@@ -11,9 +11,12 @@ import pytest
 from misbehaving_server import KEY, Asked, MisbehavingServer, completion
 
 from clipheads.bundle.disk.data_files import data_file
+from clipheads.bundle.labels import Label
+from clipheads.bundle.progress import Silent
 from clipheads.demo_world.truth.label_truth import is_right, label_truth
 from clipheads.demo_world.truth.labelling_methods import label_by_count
-from clipheads.labels.in_context import label_heads_in_context
+from clipheads.labels.chat.settings import ChatSettings
+from clipheads.labels.in_context import ask_labels
 from clipheads.texts.pools import Description, read_descriptions
 from clipheads.truth.shared_attribute import shared_attribute
 
@@ -129,12 +132,15 @@ def test_a_language_model_that_only_counts_labels_as_the_reader_who_counts(
 
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     with MisbehavingServer(always=count) as server:
-        labels = label_heads_in_context(
+        labels = ask_labels(
             {head: [one.text for one in texts] for head, texts in heads.items()},
-            cache=tmp_path / "answers",
-            base_url=server.url,
+            ChatSettings(server=server.url),
+            tmp_path / "answers",
+            Silent(),
         )
 
     expected = {head: label_by_count(texts) for head, texts in heads.items()}
-    assert {head: label.text for head, label in labels.items()} == expected
+    assert {
+        head: label.text for head, label in labels.items() if isinstance(label, Label)
+    } == expected
     assert len(set(expected.values())) > 1

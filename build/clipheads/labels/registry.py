@@ -13,7 +13,7 @@ from pathlib import Path
 from clipheads.bundle.choices import LabellerKind
 from clipheads.bundle.errors import AtlasError
 from clipheads.bundle.progress import Progress, Silent
-from clipheads.labels.chat_settings import ChatSettings
+from clipheads.labels.chat.settings import ChatSettings
 from clipheads.labels.labeller import Labeller
 
 

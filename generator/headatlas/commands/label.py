@@ -69,7 +69,8 @@ def run(
 
 
 def _estimate(folders: list[Path], answers: Path, label_model: str | None) -> None:
-    from clipheads.labels.in_context import DEFAULT_MODEL, TOKEN_ESTIMATE, estimate_calls
+    from clipheads.labels.chat.settings import ChatSettings
+    from clipheads.labels.in_context_cost import TOKEN_ESTIMATE, estimate_calls
     from clipheads.stages.relabel import head_descriptions
 
     heads = {
@@ -77,7 +78,7 @@ def _estimate(folders: list[Path], answers: Path, label_model: str | None) -> No
         for folder in folders
         for head, descriptions in head_descriptions(folder).items()
     }
-    counted = estimate_calls(heads, cache=answers, model=label_model or DEFAULT_MODEL)
+    counted = estimate_calls(heads, label_model or ChatSettings().model, answers)
     out.say(
         f"{counted.label_calls} questions for labels and at most {counted.judge_calls} for the"
         f" association score; about {counted.prompt_tokens} tokens of prompts and"

@@ -71,7 +71,7 @@ def choose_labeller(
         AtlasError: if they contradict each other, the file of labels cannot be read, or the
             language model cannot be asked.
     """
-    from clipheads.labels.chat_settings import ChatSettings
+    from clipheads.labels.chat.settings import ChatSettings
     from clipheads.labels.registry import LABELLERS, LabellerOptions
 
     if labels is None and labeller != "openai" and (model or server):

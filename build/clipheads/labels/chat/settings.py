@@ -5,13 +5,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ChatSettings:
-    """The model, the server that serves it, and with how much patience it is asked."""
+    """The model, the server that has it, and with how much patience it is asked."""
 
     model: str = "gpt-4o-mini"
     """As the server names it."""
     server: str | None = None
     """Its base URL; by default `OPENAI_BASE_URL`, or else OpenAI's own."""
-    temperature: float = 0.0
     concurrency: int = 4
     """Requests at once."""
     timeout: float = 60.0

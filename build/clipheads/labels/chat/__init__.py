@@ -1,0 +1,1 @@
+"""Questions to a language model behind a chat-completions server, answered once and kept."""
