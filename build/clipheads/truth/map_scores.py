@@ -8,7 +8,9 @@ threshold.
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch.nn.functional import interpolate
 
 
 @dataclass(frozen=True)
@@ -72,15 +74,8 @@ def enlarge(grid: NDArray[np.floating], side: int) -> NDArray[np.float64]:
     Returns:
         [side, side], bilinear between the centres of the patches.
     """
-    enlarged = np.asarray(grid, dtype=np.float64)
-    for axis in (0, 1):
-        cells = enlarged.shape[axis]
-        position = np.clip((np.arange(side) + 0.5) / side * cells - 0.5, 0, cells - 1)
-        low = np.minimum(position.astype(int), max(cells - 2, 0))
-        share = np.expand_dims(position - low, 1 - axis)
-        high = np.minimum(low + 1, cells - 1)
-        enlarged = enlarged.take(low, axis) * (1 - share) + enlarged.take(high, axis) * share
-    return enlarged
+    cells = torch.as_tensor(np.asarray(grid, dtype=np.float64))[None, None]
+    return interpolate(cells, (side, side), mode="bilinear", align_corners=False)[0, 0].numpy()
 
 
 def centre_prior(side: int) -> NDArray[np.float64]:
