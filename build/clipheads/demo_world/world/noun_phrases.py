@@ -7,6 +7,8 @@ sized("skis", "large")  a large pair of skis
 
 import re
 
+from clipheads.bundle.plurals import plural
+
 
 def one(name: str) -> str:
     """Name a single object: "an owl", "skis", "bread"."""
@@ -101,49 +103,15 @@ def plural_as_trained(name: str) -> str:
     noun, *rest = _JOINT.split(name, maxsplit=1)
     first, space, last = noun.rpartition(" ")
     if noun in _WITHOUT_ARTICLE:
-        plural = last
-    elif last in _IRREGULAR:
-        plural = _IRREGULAR[last]
-    elif last.endswith("y") and last[-2] not in "aeiou":
-        plural = f"{last[:-1]}ies"
-    elif last.endswith(("s", "x", "ch", "sh")):
-        plural = f"{last}es"
+        counted = last
+    elif last == "person":
+        counted = "persons"  # as the captions had it that the demo CLIP was trained on
     else:
-        plural = f"{last}s"
-    return "".join((first, space, plural, *rest))
+        counted = plural(last)
+    return "".join((first, space, counted, *rest))
 
 
 _JOINT = re.compile(r"( (?:of|with|in|on|at|behind|screaming|pointing) )")
-_IRREGULAR = {
-    "deer": "deer",
-    "moose": "moose",
-    "tomato": "tomatoes",
-    "volcano": "volcanoes",
-    "scarf": "scarves",
-    "sheep": "sheep",
-    "fish": "fish",
-    "pufferfish": "pufferfish",
-    "jellyfish": "jellyfish",
-    "squid": "squid",
-    "mouse": "mice",
-    "wolf": "wolves",
-    "leaf": "leaves",
-    "snowman": "snowmen",
-    "die": "dice",
-    "bison": "bison",
-    "foot": "feet",
-    "tooth": "teeth",
-    "woman": "women",
-    "superhero": "superheroes",
-    "goose": "geese",
-    "mosquito": "mosquitoes",
-    "mango": "mangoes",
-    "potato": "potatoes",
-    "sheaf": "sheaves",
-    "knife": "knives",
-    "aircraft": "aircraft",
-    "watercraft": "watercraft",
-}
 _WITHOUT_ARTICLE = frozenset(
     "bacon,bread,broccoli,corn,jeans,socks,glasses,headphones,grapes,cherries,french fries,"
     "popcorn,sushi,fire,baguette bread,pencil and paper,bowling ball and pins,green salad,"
