@@ -102,7 +102,7 @@ def test_captions_of_one_scene_differ_in_what_they_leave_out() -> None:
 
 
 def test_no_caption_is_cut_by_the_context_of_the_demo_clip() -> None:
-    from clipheads.demo_world.clip.training import MODEL_CONFIG
+    from clipheads.demo_world.clip.demo_model import MODEL_CONFIG
     from clipheads.model.open_clip_import import import_open_clip
 
     context = MODEL_CONFIG["text_cfg"]["context_length"]

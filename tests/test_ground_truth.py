@@ -11,8 +11,8 @@ import pytest
 from clipheads.bundle.disk.data_files import data_file
 from clipheads.bundle.errors import AtlasError
 from clipheads.bundle.ground_truth import GroundTruthRecord, LabelTruth
+from clipheads.demo_world.clip.batches import FIRST_TRAINING_SEED
 from clipheads.demo_world.clip.evaluation import FIRST_EVALUATION_SEED, SCENES
-from clipheads.demo_world.clip.training import FIRST_TRAINING_SEED
 from clipheads.demo_world.truth import faithfulness_truth, ground_truth, map_truth
 from clipheads.demo_world.truth.causes import PROPERTY_OF_GROUP, SEEDS_OF_CHANGES
 from clipheads.demo_world.truth.ground_truth import write_ground_truth

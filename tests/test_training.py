@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from clipheads.bundle.disk.data_files import data_file
 from clipheads.bundle.errors import AtlasError
-from clipheads.demo_world.clip import evaluation, training
+from clipheads.demo_world.clip import batches, demo_model, evaluation, training
 from clipheads.demo_world.clip.evaluation import evaluate
 from clipheads.demo_world.clip.training import train_demo_clip
 from clipheads.demo_world.world.scenes import Scene, sample_scene
@@ -66,16 +66,16 @@ def test_what_keeps_a_training_from_its_end_is_found_before_it(tmp_path: Path) -
 
 
 def test_scenes_without_colour_are_trained_on_more_often_than_the_world_shows_them() -> None:
-    first = training.FIRST_TRAINING_SEED
-    chosen = training.scenes_to_train_on(first, np.random.default_rng(0), training.BATCH_SIZE)
-    world = [sample_scene(first + i) for i in range(training.CANDIDATES * training.BATCH_SIZE)]
+    first = batches.FIRST_TRAINING_SEED
+    chosen = batches.scenes_to_train_on(first, np.random.default_rng(0), training.BATCH_SIZE)
+    world = [sample_scene(first + i) for i in range(batches.CANDIDATES * training.BATCH_SIZE)]
 
     def share(scenes: list[Scene], style: str) -> float:
         return sum(scene.style == style for scene in scenes) / len(scenes)
 
     assert len({scene.seed for scene in chosen}) == len(chosen) == training.BATCH_SIZE
     assert {scene.seed for scene in chosen} <= {scene.seed for scene in world}
-    for style in training.SHAPE_STYLES:
+    for style in batches.SHAPE_STYLES:
         assert share(chosen, style) > 1.3 * share(world, style)
     assert share(chosen, "plain") > 0.3, "what is asked most must not be forgotten"
 
@@ -83,7 +83,7 @@ def test_scenes_without_colour_are_trained_on_more_often_than_the_world_shows_th
 def test_an_interrupted_training_goes_on_and_the_model_can_be_loaded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "MODEL_CONFIG", TINY)
+    monkeypatch.setattr(demo_model, "MODEL_CONFIG", TINY)
     monkeypatch.setattr(training, "BATCH_SIZE", 4)
     monkeypatch.setattr(training, "SAVE_EVERY_SECONDS", 0)
     monkeypatch.setattr(evaluation, "SCENES", 20)
@@ -104,7 +104,7 @@ def test_an_interrupted_training_goes_on_and_the_model_can_be_loaded(
 def test_patches_are_left_out_until_the_last_fifth_of_the_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "MODEL_CONFIG", TINY)
+    monkeypatch.setattr(demo_model, "MODEL_CONFIG", TINY)
     monkeypatch.setattr(training, "BATCH_SIZE", 4)
     monkeypatch.setattr(evaluation, "SCENES", 4)
     seen: list[float] = []
@@ -161,14 +161,14 @@ def test_the_committed_demo_clip_keeps_its_promise_on_unseen_scenes() -> None:
     size = (folder / "open_clip_model.safetensors").stat().st_size
     config = json.loads((folder / "open_clip_config.json").read_text())
     model = load_model(f"local-dir:{folder}", device="cpu")
-    preprocessing = training.PREPROCESSING
+    preprocessing = demo_model.PREPROCESSING
 
     results = evaluate(
         model.clip, model.tokenize, preprocessing["mean"], preprocessing["std"], scenes=1000
     )
 
     assert size <= 25_000_000
-    assert config["model_cfg"] == training.MODEL_CONFIG
+    assert config["model_cfg"] == demo_model.MODEL_CONFIG
     assert model.architecture.grid[0] >= 8
     assert results["object"] >= 0.5
     assert results["colour"] >= 0.97

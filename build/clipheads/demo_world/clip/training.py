@@ -1,59 +1,34 @@
 """Trains the demo CLIP on scenes of the demo world; `losses.py` says for what."""
 
-import json
 import math
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from clipheads.bundle.disk.atomic_files import ensure_writable
 from clipheads.bundle.errors import AtlasError
 from clipheads.bundle.progress import Progress, Silent
+from clipheads.demo_world.clip.batches import Batch, SceneBatches
+from clipheads.demo_world.clip.demo_model import (
+    PREPROCESSING,
+    model_config,
+    new_clip,
+    save_demo_clip,
+)
 from clipheads.demo_world.clip.evaluation import evaluate
-from clipheads.demo_world.clip.losses import Clip, also_true, answers, training_loss
-from clipheads.demo_world.world.captions import attribute_texts, caption
-from clipheads.demo_world.world.scenes import Scene, draw_scene, sample_scene
+from clipheads.demo_world.clip.losses import Clip, training_loss
+from clipheads.demo_world.world.captions import attribute_texts
 from clipheads.demo_world.world.sprites import default_sprites
 from clipheads.model.load import find_device
 from clipheads.model.open_clip_import import import_open_clip
-
-MODEL_CONFIG: dict[str, Any] = {
-    "embed_dim": 128,
-    "vision_cfg": {
-        "image_size": 64,
-        "patch_size": 8,
-        "width": 192,
-        "layers": 6,
-        "head_width": 32,
-        "mlp_ratio": 4.0,
-    },
-    "text_cfg": {
-        "context_length": 24,
-        "vocab_size": 49408,
-        "width": 128,
-        "heads": 4,
-        "layers": 3,
-    },
-}
-"""The demo CLIP in open_clip's own words: class-token ViT with 6 layers of 6 heads."""
-
-PREPROCESSING: dict[str, Any] = {
-    "mean": [0.48145466, 0.4578275, 0.40821073],
-    "std": [0.26862954, 0.26130258, 0.27577711],
-    "interpolation": "bicubic",
-    "resize_mode": "shortest",
-}
-FIRST_TRAINING_SEED = 1_000_000
-"""Scenes below this seed are never trained on: galleries and evaluations are drawn from them."""
 
 BATCH_SIZE = 256
 LEARNING_RATE = 1e-3
@@ -64,65 +39,10 @@ PATCH_DROPOUT = 0.5
 """Share of the patches that a picture is trained without, at almost that share of the cost."""
 
 WHOLE_PICTURES = 0.2
-"""Share of the training, at its end, in which no patch is left out."""
-
-SHAPE_STYLES = {"monochrome": 3.0, "sepia": 3.0, "line drawing": 6.0}
-"""How much likelier than any other a scene in one of these styles is to be trained on.
-
-Nothing but shape tells objects apart in them, and a model that sees them as rarely as the world
-shows them learns objects by colour: trained so, one named 94 % of the objects in plain
-pictures, 38 % in monochrome ones and 4 % in line drawings.
-"""
-
-CANDIDATES = 3
-"""Scenes sampled for each that is trained on."""
+"""Share of the training, at its end, in which no patch is dropped."""
 
 SAVE_EVERY_SECONDS = 120
-
-
-class Batch(NamedTuple):
-    """What one training step sees."""
-
-    pixels: Tensor
-    """[B, side, side, 3] of uint8."""
-    captions: Tensor
-    """[B, context] tokens, a caption for each picture."""
-    false_negatives: Tensor
-    """[B, B] of bool, of `also_true`: pairs that the contrastive loss leaves out."""
-    right: dict[str, Tensor]
-    """The right answers to the questions, see `answers`."""
-
-
-class _SceneBatches(Dataset[Batch]):
-    """Batch number `i` of the endless training set, drawn when it is asked for."""
-
-    def __init__(
-        self, tokenizer: Callable[[list[str]], Tensor], side: int, size: int, first: int
-    ) -> None:
-        self.tokenizer, self.side, self.size, self.first = tokenizer, side, size, first
-        self.texts = attribute_texts(default_sprites())
-
-    def __len__(self) -> int:
-        return 1 << 40
-
-    def __getitem__(self, index: int) -> Batch:
-        start = FIRST_TRAINING_SEED + (self.first + index) * self.size * CANDIDATES
-        rng = np.random.default_rng(start)
-        scenes = scenes_to_train_on(start, rng, self.size)
-        pixels = np.stack([draw_scene(scene, self.side)[0] for scene in scenes])
-        captions = [caption(scene, rng, self.texts) for scene in scenes]
-        tokens = self.tokenizer([one.text for one in captions])
-        false_negatives = also_true(scenes, captions)
-        return Batch(torch.from_numpy(pixels), tokens, false_negatives, answers(scenes, self.texts))
-
-
-def scenes_to_train_on(first_seed: int, rng: np.random.Generator, size: int) -> list[Scene]:
-    """Choose a batch among the scenes of `CANDIDATES * size` seeds, see `SHAPE_STYLES`."""
-    seeds = range(first_seed, first_seed + CANDIDATES * size)
-    candidates = [sample_scene(seed) for seed in seeds]
-    weights = np.array([SHAPE_STYLES.get(scene.style, 1.0) for scene in candidates])
-    chosen = rng.choice(len(seeds), size, replace=False, p=weights / weights.sum())
-    return [candidates[place] for place in chosen]
+NOTE_EVERY_SECONDS = 60
 
 
 def train_demo_clip(
@@ -137,7 +57,7 @@ def train_demo_clip(
     batch_size: int | None = None,
     progress: Progress | None = None,
 ) -> dict[str, float]:
-    """Train the demo CLIP from scratch, or go on from where a run in `work` stopped.
+    """Train the demo CLIP from scratch, or resume a run that stopped.
 
     Args:
         out: folder that receives `open_clip_config.json` and `open_clip_model.safetensors` (fp16).
@@ -146,10 +66,9 @@ def train_demo_clip(
         steps: number of batches instead of a time, for a run that can be repeated exactly.
         device: "auto", "cpu", "cuda" or "mps".
         seed: of the initial weights.
-        vision: what differs in the vision transformer, in open_clip's words: "layers", "width",
-            "head_width", "patch_size".
+        vision: what differs in the vision transformer, see `model_config`.
         batch_size: scenes in a batch; `BATCH_SIZE` by default.
-        progress: told about steps, losses and evaluations.
+        progress: notified of steps, losses and evaluations.
 
     Returns:
         The evaluation of the saved model, see `evaluate`.
@@ -165,112 +84,155 @@ def train_demo_clip(
     # Before the training, not after it.
     ensure_writable(out)
     ensure_writable(work)
-    place = find_device(
+    torch_device = find_device(
         ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     )
     torch.manual_seed(seed)
     open_clip = import_open_clip()
-    clip = open_clip.CLIP(**_clip_arguments(open_clip, config)).to(place)
+    clip = new_clip(config).to(torch_device)
     clip.visual.patch_dropout = open_clip.transformer.PatchDropout(PATCH_DROPOUT)
     tokenizer = open_clip.SimpleTokenizer(context_length=config["text_cfg"]["context_length"])
     texts = attribute_texts(default_sprites())
     questions = tokenizer([text for choices in texts.values() for text in choices.values()])
-    questions = questions.to(place)
-    optimizer = torch.optim.AdamW(_parameter_groups(clip), lr=LEARNING_RATE, betas=(0.9, 0.98))
-    state_file = work / "state.pt"
-    step, elapsed = 0, 0.0
-    if state_file.exists():
-        try:
-            state = torch.load(state_file, map_location=place, weights_only=True)
-            clip.load_state_dict(state["clip"])
-            optimizer.load_state_dict(state["optimizer"])
-            step, elapsed = int(state["step"]), float(state["elapsed"])
-        except Exception as error:  # torch and pickle raise many kinds
-            raise AtlasError(
-                f"{state_file}: no state of this training ({type(error).__name__}); remove it to"
-                " start again, or choose another --work"
-            ) from error
-        progress.note(f"goes on at step {step}, after {elapsed / 60:.1f} minutes of training")
-
-    def save_state() -> None:
-        torch.save(
-            {
-                "clip": clip.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "step": step,
-                "elapsed": elapsed,
-            },
-            state_file.with_suffix(".part"),
-        )
-        state_file.with_suffix(".part").replace(state_file)
-
-    def finished_share() -> float:
-        return step / steps if steps else elapsed / (60 * (minutes or math.inf))
-
-    batches = DataLoader(
-        _SceneBatches(
-            tokenizer, config["vision_cfg"]["image_size"], batch_size or BATCH_SIZE, first=step
-        ),
-        batch_size=None,
-        num_workers=max(1, min(14, (os.cpu_count() or 2) - 1)),
-        prefetch_factor=4,
-        persistent_workers=True,
+    run = _Run(clip, questions.to(torch_device), torch_device, work / "state.pt")
+    run.resume(progress)
+    batches = SceneBatches(
+        tokenizer, config["vision_cfg"]["image_size"], batch_size or BATCH_SIZE, first=run.step
     )
-    # On a CPU the backward pass of fused attention costs more than writing the small matrices out.
-    attention = (
-        [SDPBackend.MATH]
-        if place.type == "cpu"
-        else [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
-    )
-    mean = torch.tensor(PREPROCESSING["mean"], device=place).view(1, 3, 1, 1)
-    std = torch.tensor(PREPROCESSING["std"], device=place).view(1, 3, 1, 1)
-    total = steps or round(60 * (minutes or 0))
-    last = last_save = last_note = time.monotonic()
-    losses: list[float] = []
-    clip.train()
-    with progress.stage("training", total, "steps" if steps else "seconds") as advance:
-        advance(step if steps else round(elapsed))
-        for batch in batches:
-            rate = LEARNING_RATE * _schedule(finished_share())
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-            if finished_share() > 1 - WHOLE_PICTURES:
-                clip.visual.patch_dropout.prob = 0.0
-            pixels = batch.pixels.to(place, non_blocking=True).permute(0, 3, 1, 2).float() / 255
-            optimizer.zero_grad(set_to_none=True)
-            with sdpa_kernel(attention):
-                with torch.autocast(place.type, torch.bfloat16, enabled=multiplies_bf16(place)):
-                    loss = training_loss(
-                        clip,
-                        (pixels - mean) / std,
-                        batch.captions.to(place),
-                        batch.false_negatives.to(place),
-                        questions,
-                        {name: shares.to(place) for name, shares in batch.right.items()},
-                    )
-                loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(clip.parameters(), 1.0)
-            optimizer.step()
-            clip.logit_scale.data.clamp_(0, math.log(100))
-            losses.append(float(loss.detach()))
-            now = time.monotonic()
-            before, step, elapsed = round(elapsed), step + 1, elapsed + now - last
-            last = now
-            advance(1 if steps else round(elapsed) - before)
-            if now - last_note > 60:
-                progress.note(f"step {step}: loss {np.mean(losses[-100:]):.3f}")
-                last_note = now
-            if now - last_save > SAVE_EVERY_SECONDS:
-                save_state()
-                last_save = now
-            if finished_share() >= 1:
-                break
-    save_state()
+    _train(run, batches, minutes, steps, progress)
     clip.eval()
     save_demo_clip(clip, config, out)
     results = evaluate(clip, tokenizer, PREPROCESSING["mean"], PREPROCESSING["std"])
     progress.note(", ".join(f"{name} {value:.1%}" for name, value in results.items()))
     return results
+
+
+def multiplies_bf16(device: torch.device) -> bool:
+    """Whether a device multiplies bf16 in hardware; a CPU that does not is many times slower."""
+    return device.type != "cpu" or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+class _Run:
+    """A training under way: what a step changes, and what a resumed run needs."""
+
+    def __init__(
+        self, clip: Clip, questions: Tensor, device: torch.device, state_file: Path
+    ) -> None:
+        self.clip, self.questions, self.device = clip, questions, device
+        self.state_file = state_file
+        self.optimizer = torch.optim.AdamW(
+            _parameter_groups(clip), lr=LEARNING_RATE, betas=(0.9, 0.98)
+        )
+        self.step, self.elapsed = 0, 0.0
+        self._mean, self._std = (
+            torch.tensor(PREPROCESSING[name], device=device).view(1, 3, 1, 1)
+            for name in ("mean", "std")
+        )
+        # On a CPU fused attention has a slower backward pass than plain matrix products.
+        self._attention = (
+            [SDPBackend.MATH]
+            if device.type == "cpu"
+            else [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
+        )
+
+    def resume(self, progress: Progress) -> None:
+        """Go on from the saved state, if there is one."""
+        if not self.state_file.exists():
+            return
+        try:
+            state = torch.load(self.state_file, map_location=self.device, weights_only=True)
+            self.clip.load_state_dict(state["clip"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.step, self.elapsed = int(state["step"]), float(state["elapsed"])
+        except Exception as error:  # torch and pickle raise many kinds
+            raise AtlasError(
+                f"{self.state_file}: no state of this training ({type(error).__name__}); remove it"
+                " to start again, or choose another --work"
+            ) from error
+        progress.note(
+            f"goes on at step {self.step}, after {self.elapsed / 60:.1f} minutes of training"
+        )
+
+    def save(self) -> None:
+        """Write the state whole, in place of the one before."""
+        part = self.state_file.with_suffix(".part")
+        torch.save(
+            {
+                "clip": self.clip.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "step": self.step,
+                "elapsed": self.elapsed,
+            },
+            part,
+        )
+        part.replace(self.state_file)
+
+    def take_step(self, batch: Batch, rate: float) -> float:
+        """Train on a batch with a learning rate, and return the loss."""
+        clip, device = self.clip, self.device
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        pixels = batch.pixels.to(device, non_blocking=True).permute(0, 3, 1, 2).float() / 255
+        self.optimizer.zero_grad(set_to_none=True)
+        with sdpa_kernel(self._attention):
+            with torch.autocast(device.type, torch.bfloat16, enabled=multiplies_bf16(device)):
+                loss = training_loss(
+                    clip,
+                    (pixels - self._mean) / self._std,
+                    batch.captions.to(device),
+                    batch.false_negatives.to(device),
+                    self.questions,
+                    {name: shares.to(device) for name, shares in batch.right.items()},
+                )
+            loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(clip.parameters(), 1.0)
+        self.optimizer.step()
+        clip.logit_scale.data.clamp_(0, math.log(100))
+        self.step += 1
+        return float(loss.detach())
+
+
+def _train(
+    run: _Run,
+    batches: SceneBatches,
+    minutes: float | None,
+    steps: int | None,
+    progress: Progress,
+) -> None:
+    """Train to the end of the time or of the steps, and save the state now and then."""
+
+    def finished_share() -> float:
+        return run.step / steps if steps else run.elapsed / (60 * (minutes or math.inf))
+
+    loader = DataLoader(
+        batches,
+        batch_size=None,
+        num_workers=max(1, min(14, (os.cpu_count() or 2) - 1)),
+        prefetch_factor=4,
+        persistent_workers=True,
+    )
+    total = steps or round(60 * (minutes or 0))
+    last = last_save = last_note = time.monotonic()
+    losses: list[float] = []
+    run.clip.train()
+    with progress.stage("training", total, "steps" if steps else "seconds") as advance:
+        advance(run.step if steps else round(run.elapsed))
+        for batch in loader:
+            if finished_share() > 1 - WHOLE_PICTURES:
+                run.clip.visual.patch_dropout.prob = 0.0
+            losses.append(run.take_step(batch, LEARNING_RATE * _schedule(finished_share())))
+            now, before = time.monotonic(), round(run.elapsed)
+            run.elapsed, last = run.elapsed + now - last, now
+            advance(1 if steps else round(run.elapsed) - before)
+            if now - last_note > NOTE_EVERY_SECONDS:
+                progress.note(f"step {run.step}: loss {np.mean(losses[-100:]):.3f}")
+                last_note = now
+            if now - last_save > SAVE_EVERY_SECONDS:
+                run.save()
+                last_save = now
+            if finished_share() >= 1:
+                break
+    run.save()
 
 
 def _schedule(share: float) -> float:
@@ -285,47 +247,6 @@ def _parameter_groups(clip: Clip) -> list[dict[str, Any]]:
     decayed: list[nn.Parameter] = []
     free: list[nn.Parameter] = []
     for name, parameter in clip.named_parameters():
-        plain = parameter.ndim < 2 or "embedding" in name
-        (free if plain else decayed).append(parameter)
+        undecayed = parameter.ndim < 2 or "embedding" in name
+        (free if undecayed else decayed).append(parameter)
     return [{"params": decayed, "weight_decay": 0.1}, {"params": free, "weight_decay": 0.0}]
-
-
-def model_config(vision: Mapping[str, int]) -> dict[str, Any]:
-    """Return the demo CLIP's configuration with another vision transformer.
-
-    Raises:
-        AtlasError: if heads do not fill the width, or patches the picture.
-    """
-    config = {**MODEL_CONFIG, "vision_cfg": {**MODEL_CONFIG["vision_cfg"], **vision}}
-    shape = config["vision_cfg"]
-    for part, whole in (("head_width", "width"), ("patch_size", "image_size")):
-        if shape[whole] % shape[part]:
-            raise AtlasError(
-                f"{part} {shape[part]} does not divide {whole} {shape[whole]}; choose one that does"
-            )
-    return config
-
-
-def multiplies_bf16(device: torch.device) -> bool:
-    """Whether a device multiplies bf16 in hardware; a CPU that does not is many times slower."""
-    return device.type != "cpu" or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
-
-
-def _clip_arguments(open_clip: Any, config: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "embed_dim": config["embed_dim"],
-        "vision_cfg": open_clip.CLIPVisionCfg(**config["vision_cfg"]),
-        "text_cfg": open_clip.CLIPTextCfg(**config["text_cfg"]),
-    }
-
-
-def save_demo_clip(clip: Clip, config: dict[str, Any], out: Path) -> None:
-    """Write a model folder that open_clip reads as `local-dir:`, weights in fp16."""
-    out.mkdir(parents=True, exist_ok=True)
-    description = {"model_cfg": config, "preprocess_cfg": PREPROCESSING}
-    (out / "open_clip_config.json").write_text(json.dumps(description, indent=2) + "\n")
-    weights = {
-        name: value.detach().to("cpu", torch.float16).contiguous()
-        for name, value in clip.state_dict().items()
-    }
-    save_file(weights, out / "open_clip_model.safetensors")
