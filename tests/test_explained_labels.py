@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from clipheads.bundle.labels import Label
-from clipheads.labels.explained import Pool, label_by_explained
+from clipheads.labels.explained import label_head_by_explained
+from clipheads.labels.property_pool import PropertyPool
 from clipheads.maths.text_span import textspan
 
 D = 40
@@ -20,13 +21,13 @@ PARENTS = {"bird": "animal", "fish": "animal", "animal": "object", "vehicle": "o
 COUNTS = {"bird": 8, "fish": 8, "vehicle": 8, "colour": 5, "pattern": 5, "size": 2}
 
 
-def planted() -> tuple[Tensor, Pool, dict[str, list[int]]]:
+def planted() -> tuple[Tensor, PropertyPool, dict[str, list[int]]]:
     """Texts [36, D], nearly orthogonal, each with a little of what all texts share."""
     names = [name for name, count in COUNTS.items() for _ in range(count)]
     rng = torch.Generator().manual_seed(0)
     texts = torch.eye(D)[: len(names)] + 0.05 * torch.randn(len(names), D, generator=rng) + 0.1
     rows = {name: [i for i, one in enumerate(names) if one == name] for name in COUNTS}
-    return torch.nn.functional.normalize(texts, dim=1), Pool(names, PARENTS), rows
+    return torch.nn.functional.normalize(texts, dim=1), PropertyPool(names, PARENTS), rows
 
 
 def head(weights: dict[str, float], noise: float = 0.01) -> Label:
@@ -36,7 +37,7 @@ def head(weights: dict[str, float], noise: float = 0.01) -> Label:
     for name, weight in weights.items():
         for row in rows[name]:
             covariance += weight / len(rows[name]) * torch.outer(texts[row], texts[row])
-    return label_by_explained(textspan(covariance, texts, 10), covariance, texts, pool)
+    return label_head_by_explained(textspan(covariance, texts, 10), covariance, texts, pool)
 
 
 @pytest.mark.parametrize(
@@ -89,13 +90,13 @@ def test_a_head_of_noise_bears_no_name() -> None:
         rng = torch.Generator().manual_seed(seed)
         factor = torch.randn(D, D, generator=rng)
         covariance = factor @ factor.T
-        found = label_by_explained(textspan(covariance, texts, 10), covariance, texts, pool)
+        found = label_head_by_explained(textspan(covariance, texts, 10), covariance, texts, pool)
         assert found.text is None, found
 
 
 def test_a_head_that_hardly_varies_says_so() -> None:
     texts, pool, _ = planted()
-    found = label_by_explained([], torch.zeros(D, D), texts, pool)
+    found = label_head_by_explained([], torch.zeros(D, D), texts, pool)
 
     assert (found.text, found.confidence) == (None, None)
     assert "does not vary" in found.reason
@@ -115,21 +116,21 @@ def test_a_property_with_many_texts_does_not_win_by_their_number() -> None:
     """Noise has most of its descriptions from the largest property, and still is nothing."""
     rng = torch.Generator().manual_seed(0)
     texts = torch.nn.functional.normalize(torch.randn(300, D, generator=rng), dim=1)
-    pool = Pool(["thing"] * 290 + ["colour"] * 10, {})
+    pool = PropertyPool(["thing"] * 290 + ["colour"] * 10, {})
     factor = torch.randn(D, 3, generator=rng)
     covariance = factor @ factor.T
     picks = textspan(covariance, texts, 10)
 
     assert sum(pick.index < 290 for pick in picks) >= 8
-    assert label_by_explained(picks, covariance, texts, pool).text is None
+    assert label_head_by_explained(picks, covariance, texts, pool).text is None
 
 
 def test_descriptions_without_a_property_give_no_label() -> None:
     texts, _, rows = planted()
     covariance = sum((torch.outer(texts[r], texts[r]) for r in rows["bird"]), torch.zeros(D, D))
     unnamed: Sequence[None] = [None] * len(texts)
-    found = label_by_explained(
-        textspan(covariance, texts, 10), covariance, texts, Pool(unnamed, {})
+    found = label_head_by_explained(
+        textspan(covariance, texts, 10), covariance, texts, PropertyPool(unnamed, {})
     )
 
     assert found.text is None

@@ -6,7 +6,7 @@ from torch.nn.functional import normalize
 
 from clipheads.bundle.head import HeadRecord
 from clipheads.labels.labeller import HeadLabels
-from clipheads.labels.majority import label_head, majority_record
+from clipheads.labels.majority import label_head_by_majority, majority_record
 from clipheads.labels.matching import matching_properties
 from clipheads.maths.neighbours import image_neighbours
 from clipheads.maths.text_span import Yardsticks, textspan
@@ -69,7 +69,10 @@ def findings() -> Findings:
 
 
 def _records(findings: Findings) -> list[HeadRecord]:
-    labels = {head: label_head(descriptions) for head, descriptions in findings.described.items()}
+    labels = {
+        head: label_head_by_majority(descriptions)
+        for head, descriptions in findings.described.items()
+    }
     matching = matching_properties(labels, findings.described, {})
     named = HeadLabels(labels, matching, majority_record())
     return [

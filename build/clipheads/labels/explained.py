@@ -16,92 +16,37 @@ compared with as many because a property with a hundred texts explains more by t
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
 from clipheads.bundle.disk.record_files import read_record
-from clipheads.bundle.label_names import fold_label
 from clipheads.bundle.labels import Label, LabellerRecord, NoiseFloor
 from clipheads.bundle.pool import PoolRecord, TextSpanRecord
 from clipheads.labels.labeller import HeadLabels, Labeller
 from clipheads.labels.matching import matching_properties
-from clipheads.maths.text_span import Pick, explained_by_sets
+from clipheads.labels.noise_floor import (
+    FLOOR_QUANTILE,
+    LEAST_RATIO,
+    LEAST_RATIO_OF_NARROWER,
+    NOISE_FLOOR_SETTINGS,
+    noise_floor,
+)
+from clipheads.labels.property_pool import PropertyPool
+from clipheads.maths.text_span import Pick
 from clipheads.texts.pools import Description
 from clipheads.texts.taxonomy import lineage
 
-CARRIES = 0.5
+LEAST_SHARE = 0.5
 """A label carries so much of what the descriptions explain."""
 
-LEADS = 1.25
+LEAST_LEAD = 1.25
 """And so many times what any other carries that is neither above nor below it."""
 
-CLEARLY = 1.25
-"""Its texts explain so many times what 95% of the sets of other texts do."""
 
-NARROWER = 1.5
-"""The same for a property that is part of a wider one. The texts beside it are of its own kind, and
-to name the narrower where the wider is true says what is not so; the wider is true in any case."""
-
-FLOOR_QUANTILE = 0.95
-DRAWS = 100
-"""Sets of texts drawn from the property, and as many from those beside it."""
-
-MOST_TEXTS = 64
-"""In a set; more would differ little and cost more."""
-
-PICKS = 5
-"""Texts picked from a set, or all of a smaller one."""
-
-SEED = 0
-
-
-@dataclass(frozen=True, eq=False)
-class Pool:
-    """The texts from which descriptions were picked, with their properties in a taxonomy."""
-
-    properties: Sequence[str | None]
-    """Of each text."""
-    parents: Mapping[str, str]
-    """See `read_taxonomy`."""
-
-    @cached_property
-    def lines(self) -> list[list[str]]:
-        """For each text its property and all wider ones, folded."""
-        return [lineage(name, self.parents) if name else [] for name in self.properties]
-
-    @cached_property
-    def rows(self) -> dict[str, list[int]]:
-        """The texts below each property."""
-        below: dict[str, list[int]] = {}
-        for row, line in enumerate(self.lines):
-            for name in line:
-                below.setdefault(name, []).append(row)
-        return below
-
-    @cached_property
-    def spelling(self) -> dict[str, str]:
-        """How each folded property is written: as the pool has it first, else the taxonomy."""
-        written = {fold_label(name): name for name in reversed(list(self.parents.values()))}
-        return written | {
-            fold_label(name): name for name in reversed(self.properties) if name is not None
-        }
-
-    def beside(self, name: str) -> list[int]:
-        """The texts of the same parent, or of the pool, that are not below a property."""
-        parent = self.parents.get(name)
-        around = self.rows[fold_label(parent)] if parent else range(len(self.properties))
-        own = set(self.rows[name])
-        return [row for row in around if row not in own]
-
-
-def label_by_explained(
-    picks: Sequence[Pick], covariance: Tensor, texts: Tensor, pool: Pool
+def label_head_by_explained(
+    picks: Sequence[Pick], covariance: Tensor, texts: Tensor, pool: PropertyPool
 ) -> Label:
     """Label one head.
 
@@ -126,14 +71,20 @@ def label_by_explained(
         return Label(text=None, confidence=None, reason="The descriptions carry no property.")
     # The more specific first; of two that are equally specific only one can carry half.
     carrying = sorted(
-        (name for name, weight in weights.items() if weight >= CARRIES - 1e-9),
+        (name for name, weight in weights.items() if weight >= LEAST_SHARE - 1e-9),
         key=lambda name: -len(lineage(name, pool.parents)),
     )
     floors: dict[str, NoiseFloor] = {}
     for name in carrying:
-        if weights[name] < LEADS * (_runner_up(name, weights, pool)[1] or 0.0):
+        if weights[name] < LEAST_LEAD * (_runner_up(name, weights, pool)[1] or 0.0):
             continue
-        floors[name] = _noise_floor(name, covariance, texts, pool)
+        floors[name] = noise_floor(
+            pool.rows[name],
+            pool.beside(name),
+            covariance,
+            texts,
+            least_ratio=LEAST_RATIO_OF_NARROWER if name in pool.parents else LEAST_RATIO,
+        )
         if floors[name].clear:
             return _label(name, weights, floors[name], pool)
     return _unlabelled(weights, floors, pool)
@@ -152,14 +103,14 @@ def label_heads_by_explained(
         AtlasError: if a file of the bundle cannot be read.
     """
     record = read_record(bundle / "pool.json", PoolRecord)
-    pool = Pool([row.property for row in record.texts], record.parents)
-    found = read_record(bundle / "textspan.json", TextSpanRecord).root
+    pool = PropertyPool([row.property for row in record.texts], record.parents)
+    picks = read_record(bundle / "textspan.json", TextSpanRecord).root
     texts = load_file(bundle / "descriptions.safetensors")["embeddings"]
     basis = load_file(bundle / "basis.safetensors")["basis"]
     covariances = load_file(bundle / "statistics.safetensors")["covariance"]
     labels = {
-        head: label_by_explained(
-            [Pick(one.index, one.share) for one in found[head]], covariance, texts @ base, pool
+        head: label_head_by_explained(
+            [Pick(pick.index, pick.share) for pick in picks[head]], covariance, texts @ base, pool
         )
         for head, covariance, base in zip(heads, covariances, basis, strict=True)
     }
@@ -170,15 +121,9 @@ def label_heads_by_explained(
 EXPLAINED = Labeller(
     "explained",
     {
-        "carries": CARRIES,
-        "leads": LEADS,
-        "clearly": CLEARLY,
-        "narrower": NARROWER,
-        "floor_quantile": FLOOR_QUANTILE,
-        "draws": DRAWS,
-        "most_texts": MOST_TEXTS,
-        "picks": PICKS,
-        "seed": SEED,
+        "least_share": LEAST_SHARE,
+        "least_lead": LEAST_LEAD,
+        "noise_floor": NOISE_FLOOR_SETTINGS,
     },
     label_heads_by_explained,
 )
@@ -191,45 +136,17 @@ def explained_record() -> LabellerRecord:
         method=(
             "A description counts for its property, and for every wider one, by the share of the"
             " head’s variance that it explains. The label is the most specific property that has"
-            f" at least {CARRIES:.0%} of what the descriptions explain, at least {LEADS:g} times as"
-            " much as any property that is neither wider nor narrower, and texts that explain the"
-            f" head at least {CLEARLY:g} times as well as {FLOOR_QUANTILE:.0%} of equally large"
-            f" sets of other texts ({NARROWER:g} times, for a property that is part of a wider one;"
-            " the other texts are then those of the wider one)."
+            f" at least {LEAST_SHARE:.0%} of what the descriptions explain, at least"
+            f" {LEAST_LEAD:g} times as much as any property that is neither wider nor narrower, and"
+            f" texts that explain the head at least {LEAST_RATIO:g} times as well as"
+            f" {FLOOR_QUANTILE:.0%} of equally large sets of other texts"
+            f" ({LEAST_RATIO_OF_NARROWER:g} times, for a property that is part of a wider one; the"
+            " other texts are then those of the wider one)."
         ),
     )
 
 
-def _noise_floor(name: str, covariance: Tensor, texts: Tensor, pool: Pool) -> NoiseFloor:
-    """Compare the texts of a property with as many of the properties beside it."""
-    own, others = pool.rows[name], pool.beside(name)
-    size = min(len(own), len(others), MOST_TEXTS)
-    if size == 0:
-        # Nothing lies beside it: it says no more of the head than its parent does.
-        return NoiseFloor(texts=0, explained=0.0, floor=0.0, clear=False)
-    rng = np.random.default_rng(SEED)
-    k = min(PICKS, size)
-    explained = explained_by_sets(covariance, texts[_draws(own, size, rng)], k)
-    beside = explained_by_sets(covariance, texts[_draws(others, size, rng)], k)
-    value = float(explained.mean())
-    floor = float(beside.quantile(FLOOR_QUANTILE))
-    return NoiseFloor(
-        texts=size,
-        explained=round(value, 4),
-        floor=round(floor, 4),
-        clear=value >= (NARROWER if name in pool.parents else CLEARLY) * floor,
-    )
-
-
-def _draws(rows: Sequence[int], size: int, rng: np.random.Generator) -> Tensor:
-    """Draw sets of texts without repetition, [sets, size]; one set where there is but one."""
-    if size == len(rows):
-        return torch.tensor([list(rows)])
-    drawn = [rng.choice(len(rows), size, replace=False) for _ in range(DRAWS)]
-    return torch.tensor(np.asarray(rows)[np.stack(drawn)])
-
-
-def _label(name: str, weights: Mapping[str, float], floor: NoiseFloor, pool: Pool) -> Label:
+def _label(name: str, weights: Mapping[str, float], floor: NoiseFloor, pool: PropertyPool) -> Label:
     other, weight = _runner_up(name, weights, pool)
     return Label(
         text=pool.spelling[name],
@@ -251,7 +168,7 @@ def _picked(floor: NoiseFloor) -> str:
 
 
 def _runner_up(
-    name: str, weights: Mapping[str, float], pool: Pool
+    name: str, weights: Mapping[str, float], pool: PropertyPool
 ) -> tuple[str | None, float | None]:
     """The property with most weight that is neither above nor below the label."""
     own = set(lineage(name, pool.parents))
@@ -263,12 +180,12 @@ def _runner_up(
     if not others:
         return None, None
     # Of equals the widest: what is all within one property need not be split.
-    best = max(others, key=lambda one: (others[one], -len(lineage(one, pool.parents))))
+    best = max(others, key=lambda name: (others[name], -len(lineage(name, pool.parents))))
     return pool.spelling[best], round(others[best], 4)
 
 
 def _unlabelled(
-    weights: Mapping[str, float], floors: Mapping[str, NoiseFloor], pool: Pool
+    weights: Mapping[str, float], floors: Mapping[str, NoiseFloor], pool: PropertyPool
 ) -> Label:
     roots = {name: weight for name, weight in weights.items() if name not in pool.parents}
     ordered = sorted(roots, key=lambda name: -roots[name])
@@ -288,7 +205,7 @@ def _unlabelled(
         reason=(
             f"No property stands out: {'; '.join(tried)}."
             if tried
-            else f"No property carries {CARRIES:.0%} of what the descriptions explain and clearly"
-            f" more than every other: {shares}."
+            else f"No property carries {LEAST_SHARE:.0%} of what the descriptions explain and"
+            f" clearly more than every other: {shares}."
         ),
     )

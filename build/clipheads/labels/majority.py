@@ -28,7 +28,7 @@ def label_heads_by_majority(heads: Mapping[str, Sequence[Description]], bundle: 
     Raises:
         AtlasError: if the bundle's record of its pool cannot be read.
     """
-    labels = {head: label_head(descriptions) for head, descriptions in heads.items()}
+    labels = {head: label_head_by_majority(descriptions) for head, descriptions in heads.items()}
     matching = matching_properties(labels, heads, read_parents(bundle))
     return HeadLabels(labels, matching, majority_record())
 
@@ -36,7 +36,9 @@ def label_heads_by_majority(heads: Mapping[str, Sequence[Description]], bundle: 
 MAJORITY = Labeller("majority", {"threshold": THRESHOLD}, label_heads_by_majority)
 
 
-def label_head(descriptions: Sequence[Description], threshold: float = THRESHOLD) -> Label:
+def label_head_by_majority(
+    descriptions: Sequence[Description], threshold: float = THRESHOLD
+) -> Label:
     """Label a head by the rank-weighted majority of its descriptions' properties.
 
     Args:

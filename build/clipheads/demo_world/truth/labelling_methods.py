@@ -13,8 +13,9 @@ from torch import Tensor
 
 from clipheads.demo_world.truth.causes import PROPERTY_OF_GROUP
 from clipheads.demo_world.world.captions import PROPERTY_OF_ATTRIBUTE
-from clipheads.labels.explained import Pool, label_by_explained
-from clipheads.labels.majority import label_head
+from clipheads.labels.explained import label_head_by_explained
+from clipheads.labels.majority import label_head_by_majority
+from clipheads.labels.property_pool import PropertyPool
 from clipheads.maths.neighbours import top_k
 from clipheads.maths.text_span import Pick, textspan
 from clipheads.texts.pools import Description
@@ -62,17 +63,17 @@ def label_by_methods(
     Returns:
         The labels by method, and the TEXTSPAN picks of each head.
     """
-    properties = Pool([text.property for text in pool], parents)
+    properties = PropertyPool([text.property for text in pool], parents)
     picks, explained = [], []
     for head in range(len(heads)):
         covariance = torch.cov(gallery.coordinates[:, head].double().T, correction=0)
         projected = texts.double() @ gallery.basis[head].double()
         picks.append(textspan(covariance, projected, PICKS))
-        explained.append(label_by_explained(picks[-1], covariance, projected, properties).text)
+        explained.append(label_head_by_explained(picks[-1], covariance, projected, properties).text)
     described = [[pool[pick.index] for pick in head_picks] for head_picks in picks]
     labels: dict[str, list[str | None]] = {
         "explained": explained,
-        "majority": [label_head(descriptions).text for descriptions in described],
+        "majority": [label_head_by_majority(descriptions).text for descriptions in described],
         "count": [label_by_count(descriptions) for descriptions in described],
         "top images": [
             property_of(shared_attribute(images, gallery.attributes))
