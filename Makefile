@@ -13,10 +13,11 @@ test: .venv/dev.stamp ## all tests; those in the browser need Chromium
 test-fast: .venv/dev.stamp ## without the full-size models
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -m "not slow"
 
-lint: .venv/dev.stamp ## style and types of everything, build/clipheads included
+lint: .venv/dev.stamp ## style, types and imports of everything, build/clipheads included
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 
 bench: .venv/atlas.stamp ## ratios measured side by side in one run
 	$(BIN)/head-atlas bench
