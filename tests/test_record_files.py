@@ -15,6 +15,7 @@ from clipheads.bundle.disk.record_files import (
     read_record,
     read_table,
     read_text,
+    write_record,
 )
 from clipheads.bundle.errors import AtlasError, BundleError
 
@@ -128,3 +129,13 @@ def refusal(read: Callable[[], object]) -> str:
 @given(st.recursive(st.none() | st.booleans() | st.text(), st.lists, max_leaves=9))
 def test_json_is_read_as_it_was_written(value: object) -> None:
     assert parse_json(json.dumps(value), "here") == value
+
+
+def test_a_record_is_read_as_it_was_written_with_a_line_for_each_field(tmp_path: Path) -> None:
+    file = tmp_path / "point.json"
+    point = Point(x=0.1, names=["é", "日本"])
+    write_record(file, point)
+    assert read_record(file, Point) == point
+    lines = file.read_bytes().decode().splitlines(keepends=True)
+    assert lines[:3] == ["{\n", ' "x": 0.1,\n', ' "names": [\n']
+    assert lines[-1] == "}\n"

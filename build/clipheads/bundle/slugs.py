@@ -25,9 +25,9 @@ def slug(text: str) -> str:
     ascii_text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii")
     name = re.sub(r"[^a-z0-9]+", "-", ascii_text.lower()).strip("-")
     if len(name) > MAX_LENGTH:
-        name = f"{name[: MAX_LENGTH - 9].rstrip('-')}-{_digest(text, 8)}"
+        name = f"{name[: MAX_LENGTH - 9].rstrip('-')}-{short_hash(text, 8)}"
     if name in DEVICES:
-        name = f"{name}-{_digest(text, 8)}"
+        name = f"{name}-{short_hash(text, 8)}"
     return name or "item"
 
 
@@ -43,12 +43,13 @@ def unique_slugs(names: Iterable[tuple[str, str]]) -> list[str]:
         name = slug(text)
         length = 6
         while name in taken:
-            name = f"{slug(text)}-{_digest(key, length)}"
+            name = f"{slug(text)}-{short_hash(key, length)}"
             length += 1
         taken.add(name)
         slugs.append(name)
     return slugs
 
 
-def _digest(text: str, length: int) -> str:
+def short_hash(text: str, length: int) -> str:
+    """Return the first `length` hexadecimal digits of the SHA-256 of a name, of any bytes."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:length]

@@ -4,7 +4,6 @@ Every file that is found is read once, for its hash, but no image is decoded. No
 an image in a shard is read where it lies. What cannot be taken is named with the reason.
 """
 
-import hashlib
 import os
 import re
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 
+from clipheads.bundle.disk.hashing import sha256_stream
 from clipheads.bundle.errors import GalleryError
 from clipheads.bundle.gallery import SkippedImage
 from clipheads.gallery import manifests
@@ -210,6 +210,6 @@ def _hash(file: ImageFile) -> str:
                     f"{size} bytes are more than the {LONGEST_FILE // 2**20} MiB that are read"
                 )
             data.seek(0)
-            return hashlib.file_digest(data, "sha256").hexdigest()
+            return sha256_stream(data)
     except OSError as error:
         raise GalleryError(f"cannot be read ({error.strerror})") from error

@@ -10,10 +10,9 @@ one id. Any other name is marked by its hash. So an image keeps its address what
 removed or renamed beside it.
 """
 
-import hashlib
 import re
 
-from clipheads.bundle.slugs import slug
+from clipheads.bundle.slugs import short_hash, slug
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
 """The files that are taken for images."""
@@ -41,8 +40,7 @@ def image_id(name: str) -> str:
         plain = "--".join([*filter(None, segments), last.removesuffix(f"-{UNMARKED}")])
         if len(plain) <= LONGEST and not _ENDS_LIKE_A_HASH.search(plain):
             return plain
-    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:12]
-    return f"{slug(name.rsplit('.', 1)[0])}--x{digest}"
+    return f"{slug(name.rsplit('.', 1)[0])}--x{short_hash(name, 12)}"
 
 
 def _segment(part: str) -> str | None:

@@ -17,6 +17,7 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from clipheads.bundle.disk.record_files import write_record
 from clipheads.bundle.errors import GalleryError
 from clipheads.bundle.gallery import GalleryImage, GalleryManifest, SkippedImage
 from clipheads.gallery.files import GalleryFile, opened
@@ -101,9 +102,7 @@ def write_gallery(
     manifest = GalleryManifest(
         title=title, sha256=digest.hexdigest(), images=images, skipped=[*broken, *skipped]
     )
-    (folder / "manifest.json").write_text(
-        manifest.model_dump_json(indent=1) + "\n", encoding="utf-8"
-    )
+    write_record(folder / "manifest.json", manifest)
     return manifest
 
 

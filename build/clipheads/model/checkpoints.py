@@ -1,6 +1,5 @@
 """Read the weights of a model from a file that may come from anybody, and fit them to the model."""
 
-import hashlib
 import re
 import zipfile
 from pathlib import Path
@@ -10,6 +9,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from clipheads.bundle.disk.hashing import sha256_stream
 from clipheads.bundle.errors import ModelError, first_line
 from clipheads.model.open_clip_import import import_open_clip
 
@@ -68,7 +68,7 @@ def _read_openai_archive(path: Path) -> dict[str, Tensor]:
     Such an archive is a program, which runs as it is loaded and may write files.
     """
     with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = sha256_stream(file)
         if digest not in openai_archives():
             raise ModelError(
                 f"{path} is a TorchScript archive, which is a program and is not run: its SHA-256 "

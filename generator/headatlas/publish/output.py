@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from clipheads.bundle.disk.containment import inside
+from clipheads.bundle.disk.hashing import sha256_file
 from clipheads.bundle.disk.locking import locked
 from clipheads.bundle.disk.owned_files import (
     SITE_LIST,
@@ -81,7 +82,7 @@ class Output:
         try:
             if file.is_symlink():
                 return None
-            return hashlib.sha256(file.read_bytes()).hexdigest()
+            return sha256_file(file)
         except OSError:
             return None
 

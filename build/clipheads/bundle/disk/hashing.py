@@ -2,13 +2,19 @@
 
 import hashlib
 import json
+from io import BufferedReader
 from pathlib import Path
 
 
 def sha256_file(path: Path) -> str:
     """Return the SHA-256 of a file's bytes."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_stream(file)
+
+
+def sha256_stream(file: BufferedReader) -> str:
+    """Return the SHA-256 of the bytes from where an open file stands to its end."""
+    return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sha256_json(*inputs: object) -> str:

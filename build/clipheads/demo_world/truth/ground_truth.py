@@ -8,13 +8,12 @@ chosen on *reference scenes* and scenes of its own. Only the stability of labels
 about these.
 """
 
-import hashlib
 from pathlib import Path
 
-from clipheads.bundle.disk.hashing import sha256_json
+from clipheads.bundle.disk.hashing import sha256_file, sha256_json
 from clipheads.bundle.disk.locking import locked
 from clipheads.bundle.disk.owned_files import settle
-from clipheads.bundle.disk.record_files import read_record
+from clipheads.bundle.disk.record_files import read_record, write_record
 from clipheads.bundle.errors import AtlasError
 from clipheads.bundle.ground_truth import GroundTruthRecord
 from clipheads.bundle.model import ModelRecord
@@ -82,12 +81,10 @@ def write_ground_truth(
 
     def make(scratch: Path) -> None:
         measured = measure_ground_truth(load_model(name, device=device), bundle, progress)
-        (scratch / "ground-truth.json").write_text(
-            measured.model_dump_json(indent=1) + "\n", encoding="utf-8"
-        )
+        write_record(scratch / "ground-truth.json", measured)
 
     settings = [PAIRS, CHANGES, REFERENCE_SCENES, MOST_PICKS, MAPPED_SCENES, CHOOSING_SCENES]
-    content = hashlib.sha256(file.read_bytes()).hexdigest()
+    content = sha256_file(file)
     key = sha256_json("ground truth", VERSION, settings, name, content)
     with locked(bundle.parent):
         adopt_earlier(bundle)
