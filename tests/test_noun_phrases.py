@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from clipheads.demo_world.world.noun_phrases import one, several, sized
+from clipheads.demo_world.world.noun_phrases import several, single, sized
 from clipheads.demo_world.world.sprites import default_sprites
 
 NAMES = [item.name for item in default_sprites().objects]
@@ -37,7 +37,7 @@ def test_what_has_a_size_is_one(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_one_alone_has_an_article_unless_it_is_many_or_stuff(name: str) -> None:
-    phrase = one(name)
+    phrase = single(name)
     if phrase == name:
         unit = sized(name, "large").removeprefix("a large ")
         assert unit != name or name in COUNTED_WITHOUT_ARTICLE, phrase
@@ -69,6 +69,6 @@ COUNTED_WITHOUT_ARTICLE = {
     ],
 )  # fmt: skip
 def test_phrases_that_need_care(name: str, alone: str, three: str, large: str) -> None:
-    assert one(name) == alone
+    assert single(name) == alone
     assert several(name, "three") == f"three {three}"
     assert sized(name, "large") == f"a large {large}"

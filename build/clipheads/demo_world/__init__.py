@@ -1,1 +1,1 @@
-"""The demo world: scenes that know their own truth, and the CLIP that is trained on them."""
+"""The demo world: scenes with their ground truth, and the CLIP that is trained on them."""

@@ -1,14 +1,14 @@
-"""What the demo CLIP is trained for: captions, questions, and heads that know the answers.
+"""The losses of the demo CLIP: contrastive, zero-shot, and both again under mean ablation.
 
-Three things go beyond the usual contrastive loss of pictures and captions.
+Three things go beyond CLIP's contrastive loss of pictures and captions.
 
-- A caption that is true of another picture of the batch is no negative of that picture.
-- Zero-shot questions are trained as they are asked: of all texts about an attribute, the picture
-  must be closest to the true one.
-- Everything is asked twice, of the embedding and of its mean-ablated form, in which all but the
-  heads of the last four layers is replaced by its mean over the batch. Real CLIPs lose almost
-  nothing by that (Gandelsman et al., 2024, section 3.3); a small model trained without it keeps
-  its objects in the MLPs, and its heads are not worth an atlas.
+- False negatives are left out: captions that are true of another picture of the batch as well.
+- Zero-shot classification is trained directly: of all texts about an attribute, the picture must be
+  closest to the true one.
+- Both losses are taken twice, of the embedding and of its mean-ablated form, in which all terms but
+  the heads of the last four layers are replaced by their means over the batch. Real CLIPs lose
+  almost nothing by that (Gandelsman et al., 2024, section 3.3); a small model trained without it
+  keeps its objects in the MLPs, and its heads are not worth an atlas.
 """
 
 import math
@@ -27,10 +27,10 @@ Clip = Any
 """An open_clip module or its vision tower; open_clip carries no types."""
 
 SPECIALISED_LAYERS = 4
-"""The last layers, whose heads alone must know the answers too."""
+"""The last layers, whose heads must give the right answers alone, too."""
 
 QUESTION_WEIGHTS = {"object": 2.0}
-"""How much a question counts, 0.5 where nothing else is said: objects are by far the hardest."""
+"""Weights of the zero-shot losses, 0.5 by default: objects are by far the hardest."""
 
 
 def also_true(scenes: list[Scene], captions: list[Caption]) -> Tensor:
@@ -40,25 +40,25 @@ def also_true(scenes: list[Scene], captions: list[Caption]) -> Tensor:
     leave the text close to none of them.
     """
     facts = [scene_facts(scene) for scene in scenes]
-    true = torch.tensor([[one.claims <= shown for one in captions] for shown in facts])
-    return true & ~torch.eye(len(scenes), dtype=torch.bool)
+    is_true = torch.tensor([[text.claims <= shown for text in captions] for shown in facts])
+    return is_true & ~torch.eye(len(scenes), dtype=torch.bool)
 
 
 def answers(scenes: list[Scene], texts: dict[str, dict[str, str]]) -> dict[str, Tensor]:
-    """The right answers to the question about each attribute.
+    """The right answers to the zero-shot question about each attribute, as targets.
 
     Returns:
-        For each attribute [B, values]: rows sum to 1, half and half where a scene shows two
-        different objects, or are 0 where the attribute does not apply.
+        For each attribute [B, values]. Rows sum to 1, with halves where a scene shows two different
+        objects, or are 0 where the attribute does not apply.
     """
     right = {}
     for attribute, choices in texts.items():
-        places = {value: place for place, value in enumerate(choices)}
+        index_of = {value: index for index, value in enumerate(choices)}
         shares = torch.zeros(len(scenes), len(choices))
         for row, scene in enumerate(scenes):
             for fact, value in scene_facts(scene):
                 if fact == attribute:
-                    shares[row, places[value]] = 1
+                    shares[row, index_of[value]] = 1
         right[attribute] = shares / shares.sum(dim=1, keepdim=True).clamp(min=1)
     return right
 
@@ -98,9 +98,9 @@ def question_loss(images: Tensor, texts: Tensor, scale: Tensor, right: dict[str,
     all_logits = torch.split(scale * images @ texts.T, sizes, dim=1)
     total = torch.zeros((), device=images.device)
     for (attribute, shares), logits in zip(right.items(), all_logits, strict=True):
-        surprise = -(shares * log_softmax(logits, dim=1)).sum()
+        entropy = -(shares * log_softmax(logits, dim=1)).sum()
         weight = QUESTION_WEIGHTS.get(attribute, 0.5)
-        total = total + weight * surprise / shares.sum().clamp(min=1)
+        total = total + weight * entropy / shares.sum().clamp(min=1)
     return total
 
 

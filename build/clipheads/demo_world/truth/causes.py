@@ -1,9 +1,9 @@
 """What moves each head: the causal effects of what scenes show, by intervention.
 
 The *true property* of a head is the group of `interventions.GROUPS` with the largest total effect,
-if it surely leads; and within it the attribute whose change moves the head farthest, if that surely
-leads too. Else the head is mixed. Properties have the names of the demo pool's taxonomy, so that
-they compare with labels.
+if it clearly leads, and within it the attribute whose change moves the head farthest, if that
+clearly leads too. Otherwise the head is mixed. Properties have the names of the demo pool's
+taxonomy, so that they compare with labels.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,7 +19,7 @@ from clipheads.maths.sensitivity import Index, Sensitivity, change_effect, leads
 from clipheads.model.clip_model import ClipModel
 
 LEAD = 1.25
-"""An effect leads if it is so many times the second, in 97.5% of the bootstrap's resamples."""
+"""An effect leads if it is so many times the second in 97.5% of the bootstrap resamples."""
 
 PROPERTY_OF_GROUP = {
     "object": "object",
@@ -27,7 +27,7 @@ PROPERTY_OF_GROUP = {
     "style": PROPERTY_OF_ATTRIBUTE["style"],
     "layout": "layout",
 }
-"""The groups as the taxonomy of the demo pool calls them."""
+"""Names of the groups in the taxonomy of the demo pool."""
 
 SEEDS_OF_CHANGES = 50_000
 """Seeds between the first pair of scenes and the first scene of which an attribute is changed."""
@@ -42,9 +42,9 @@ class Causes:
     variance: Tensor
     """Var y of each head over the scenes."""
     scenes: ObservedScenes
-    """The scenes A and B of all pairs, as they were drawn."""
+    """The scenes A and B of all pairs."""
     passed_over: int
-    """Pairs of scenes of which some group could not be exchanged."""
+    """Pairs of scenes that were skipped, because some group could not be exchanged."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class TrueProperty:
     attribute: str | None
     """The attribute within the group whose change moves the head farthest, if it has any."""
     property: str | None
-    """As the taxonomy calls what leads; None for a mixed head."""
+    """Name of what leads in the taxonomy; None for a mixed head."""
 
 
 def measure_causes(
@@ -68,20 +68,20 @@ def measure_causes(
     changes: int,
     advance: Callable[[int], None] = lambda _scenes: None,
 ) -> Causes:
-    """Intervene on scenes and see how far every head is moved.
+    """Intervene on scenes and measure how far each head is moved.
 
     Args:
         model: a model of the demo world.
         first_seed: scenes are drawn from here on.
         pairs: scenes whose groups are replaced.
         changes: scenes of which an attribute is changed, for each attribute.
-        advance: told how many scenes were observed.
+        advance: receives the number of scenes observed.
     """
     drawn, passed_over = paired_scenes(first_seed, pairs, sample_scene)
-    base = observe_scenes(model, [one for a, b, _ in drawn for one in (a, b)], advance)
+    base = observe_scenes(model, [scene for a, b, _ in drawn for scene in (a, b)], advance)
     first, second = base.coordinates[0::2], base.coordinates[1::2]
     mixed = {
-        group: observe_scenes(model, [one[group] for _, _, one in drawn], advance).coordinates
+        group: observe_scenes(model, [scenes[group] for _, _, scenes in drawn], advance).coordinates
         for group in GROUPS
     }
     variance = _variance(base.coordinates)
@@ -105,7 +105,7 @@ def scenes_needed(pairs: int, changes: int) -> int:
 def true_properties(
     groups: Mapping[str, Index], attributes: Mapping[str, Index]
 ) -> list[TrueProperty]:
-    """Say what moves each head most.
+    """The true property of each head, with the largest effects.
 
     Args:
         groups: the total effects of all groups.
@@ -131,11 +131,11 @@ def _true_property(
     attribute = within[0] if within else None
     if not ahead(groups[first], groups[second]):
         return TrueProperty(first, second, attribute, None)
-    found = PROPERTY_OF_GROUP[first]
+    leading = PROPERTY_OF_GROUP[first]
     if attribute and ahead(attributes[attribute], attributes[within[1]]):
         # Another object of the same category, or of another one: both are objects.
-        found = PROPERTY_OF_ATTRIBUTE.get(attribute, found)
-    return TrueProperty(first, second, attribute, found)
+        leading = PROPERTY_OF_ATTRIBUTE.get(attribute, leading)
+    return TrueProperty(first, second, attribute, leading)
 
 
 def _coordinates(

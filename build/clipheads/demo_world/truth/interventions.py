@@ -1,11 +1,10 @@
-"""Change one thing of a scene and keep all else: interventions, as pure functions on scenes.
+"""Interventions on scenes: change one thing and keep everything else; pure functions.
 
-At two levels. A *group* of what a scene shows is replaced as a whole by that of another scene, the
-donor: its objects, its background, its style, its layout. An *attribute* within a group is given
-another value, which the donor shows. Only scenes that the demo world could draw result; what cannot
-be combined is None:
+There are two levels. A *group* (objects, background, style, layout) is replaced as a whole by that
+of another scene, the donor. An *attribute* within a group is given the donor's value. The result is
+always a scene that the demo world could draw, or None for what cannot be combined:
 
-- a line drawing, sepia or monochrome picture of a flag or a heart, which differ by colour alone;
+- a line drawing, sepia or monochrome picture of flags or hearts, which differ by colour alone;
 - rain, snowfall, fog or a starry night in any style but plain;
 - two different objects where both scenes show the same one;
 - a large object anywhere but in the centre.
@@ -25,8 +24,8 @@ import numpy as np
 
 from clipheads.demo_world.world.scenes import (
     COLOURLESS_STYLES,
+    DIFFER_BY_COLOUR,
     GRID,
-    KNOWN_BY_COLOUR,
     Placement,
     Scene,
 )
@@ -39,8 +38,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "layout": ("count", "position", "size"),
 }
 """The groups, which are independent of each other but for what cannot be combined, and the
-attributes in each; those of the objects are another object of the same category, and one of another
-category."""
+attributes in each. "object" is another object of the same category, "category" one of another."""
 
 Replace = Callable[[Scene, Scene], Scene | None]
 
@@ -50,8 +48,8 @@ def replace_group(
 ) -> Scene | None:
     """Give `scene` the objects, background, style or layout of `donor`; see `GROUPS`.
 
-    The layout is how many objects stand where, how large, and whether the two of a pair differ;
-    the background is all that is painted behind and before them, with its random details.
+    The layout is the number, positions and sizes of objects, and whether the two of a pair differ;
+    the background is all that is painted behind and in front of them, with its random details.
     """
     sprites = sprites or default_sprites()
     shown = _pair(donor if group == "object" else scene, sprites)
@@ -121,8 +119,8 @@ def paired_scenes(
         sprites: the objects of the scenes.
 
     Returns:
-        (A, B, {group: A with that group from B}) for each pair, and how many pairs were passed
-        over because some group could not be exchanged.
+        (A, B, {group: A with that group from B}) for each pair, and the number of pairs that were
+        skipped because some group could not be exchanged.
     """
     found: list[tuple[Scene, Scene, dict[str, Scene]]] = []
     for index in count():
@@ -130,7 +128,7 @@ def paired_scenes(
             return found, index - pairs
         scene, donor = sample(first_seed + 2 * index), sample(first_seed + 2 * index + 1)
         mixed = {group: replace_group(scene, donor, group, sprites) for group in GROUPS}
-        valid = {group: one for group, one in mixed.items() if one is not None}
+        valid = {group: changed for group, changed in mixed.items() if changed is not None}
         if len(valid) == len(GROUPS):
             found.append((scene, donor, valid))
     raise AssertionError("unreachable")
@@ -201,7 +199,7 @@ def _other_objects(
 
 
 def _moved(scene: Scene, donor: Scene) -> Scene | None:
-    """Put the single object of a scene where the donor's stands, keeping its side."""
+    """Move the single object of a scene to the position of the donor's, keeping its side."""
     (own,), (other,) = scene.placements, donor.placements
     return _valid(
         replace(
@@ -235,5 +233,5 @@ def _valid(scene: Scene | None) -> Scene | None:
         return None
     if (scene.weather or scene.backdrop == "starry night") and scene.style != "plain":
         return None
-    by_colour = any(item.category in KNOWN_BY_COLOUR for item in scene.objects)
+    by_colour = any(item.category in DIFFER_BY_COLOUR for item in scene.objects)
     return None if by_colour and scene.style in COLOURLESS_STYLES else scene

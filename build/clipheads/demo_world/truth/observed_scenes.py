@@ -1,4 +1,4 @@
-"""Scenes of which the truth is known, and what a model's heads write for them."""
+"""Scenes with their ground truth, and the contributions of a model's heads to their embeddings."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ BATCH_SIZE = 50
 
 @dataclass(frozen=True, eq=False)
 class ObservedScenes:
-    """Scenes with their truth, and what a model's heads write for them."""
+    """Scenes, their attributes, and the contributions to their embeddings."""
 
     scenes: list[Scene]
     attributes: dict[str, list[str | None]]

@@ -6,10 +6,10 @@ from clipheads.bundle.ground_truth import GroundTruthRecord
 
 
 def report(record: GroundTruthRecord) -> Iterator[str]:
-    """Say every number of the record but intervals, description hits and curves."""
+    """Yield all numbers of the record but intervals, hits of descriptions, and curves."""
     yield (
         f"{record.pairs} pairs of unseen scenes, one group exchanged at a time"
-        f" ({record.passed_over} pairs passed over, in which some group could not be);"
+        f" ({record.passed_over} pairs skipped, in which some group could not be);"
         f" {record.changes} scenes for each attribute"
     )
     yield ""
@@ -19,9 +19,9 @@ def report(record: GroundTruthRecord) -> Iterator[str]:
         verdict = {True: "right", False: "wrong", None: ""}[head.right]
         yield (
             f"  {head.id:<7} {head.variance_share:6.1%} "
-            + "  ".join(f"{one.name} {one.total:.2f}" for one in head.groups)
+            + "  ".join(f"{effect.name} {effect.total:.2f}" for effect in head.groups)
             + "; "
-            + ", ".join(f"{one.name} {one.total:.2f}" for one in head.attributes)
+            + ", ".join(f"{effect.name} {effect.total:.2f}" for effect in head.attributes)
             + f" ({first.first_order:.2f}); true: {head.property or 'mixed'};"
             f" label: {head.label or '–'} {verdict}".rstrip()
         )
@@ -37,12 +37,12 @@ def report(record: GroundTruthRecord) -> Iterator[str]:
             f" {label.right_variance:9.1%} {label.too_narrow:11} {chance:>7}  {same:>14}"
         )
     stay = record.same_first_descriptions
-    yield f"first three descriptions that stay over other scenes: {stay:.1%}"
+    yield f"first three descriptions that are the same over other scenes: {stay:.1%}"
     yield ""
-    yield "zero-shot       whole  heads alone  commonest answer"
+    yield "zero-shot       whole  heads alone  majority baseline"
     for row in record.zero_shot:
         yield (
-            f"  {row.question:<12} {row.accuracy:6.1%} {row.heads_alone:12.1%} {row.chance:17.1%}"
+            f"  {row.question:<12} {row.accuracy:6.1%} {row.heads_alone:12.1%} {row.chance:18.1%}"
         )
     yield ""
     yield "precision@8 of neighbours   heads  in these  whole embedding  chance"
@@ -53,8 +53,8 @@ def report(record: GroundTruthRecord) -> Iterator[str]:
         )
     yield ""
     yield "heat maps                                     pixel accuracy   mIoU    mAP   maps"
-    for one_map in record.maps:
+    for heat_map in record.maps:
         yield (
-            f"  {one_map.kind:<8} {one_map.map:<46} {one_map.accuracy:6.1%}"
-            f" {one_map.miou:6.1%} {one_map.mean_precision:6.1%} {one_map.maps:6}"
+            f"  {heat_map.kind:<8} {heat_map.map:<46} {heat_map.accuracy:6.1%}"
+            f" {heat_map.miou:6.1%} {heat_map.mean_precision:6.1%} {heat_map.maps:6}"
         )

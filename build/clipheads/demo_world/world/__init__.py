@@ -1,1 +1,1 @@
-"""Scenes that know their own truth."""
+"""Scenes with their ground truth: objects, backdrops, captions, and the gallery of them."""

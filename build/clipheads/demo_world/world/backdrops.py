@@ -1,4 +1,4 @@
-"""Natural backdrops of the demo world's scenes, and the weather before them."""
+"""Natural backdrops of the demo world's scenes, and the weather in front of them."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,12 +10,12 @@ Canvas = NDArray[np.floating[Any]]
 
 
 def paint_backdrop(backdrop: str, side: int, rng: np.random.Generator) -> Canvas:
-    """Paint one of `scenes.BACKDROPS`, [side, side, 3] in 0…1, different for every `rng`."""
+    """Paint one of `scenes.BACKDROPS`, [side, side, 3] in 0…1, varied by `rng`."""
     return np.clip(_BACKDROPS[backdrop](side, rng), 0, 1).astype(np.float32)
 
 
 def paint_weather(canvas: Canvas, weather: str, rng: np.random.Generator) -> Canvas:
-    """Put one of `scenes.WEATHERS` before a finished picture, [side, side, 3] in 0…1."""
+    """Paint one of `scenes.WEATHERS` over a finished picture, [side, side, 3] in 0…1."""
     return _WEATHERS[weather](canvas, rng).astype(np.float32)
 
 

@@ -1,8 +1,8 @@
-"""What can be said of a scene: captions for training, one text per attribute for questions.
+"""Texts about scenes: captions for training, and prompts for zero-shot questions.
 
-The same words make the captions, the zero-shot prompts and the description pool, so that the
-demo CLIP is asked only in words that it has seen. So they stay as they were when it was trained,
-where their grammar limps ("three skis") too; a title says it better ("three pairs of skis").
+Captions, zero-shot prompts and the description pool use the same wording, so that every prompt was
+seen in training. The wording is therefore that of the training, faulty grammar included ("three
+skis"); titles are better ("three pairs of skis").
 """
 
 from typing import NamedTuple
@@ -10,9 +10,9 @@ from typing import NamedTuple
 import numpy as np
 
 from clipheads.demo_world.world.noun_phrases import (
-    one,
     plural_as_trained,
     several,
+    single,
     sized,
     with_article,
 )
@@ -75,7 +75,7 @@ class Caption(NamedTuple):
 
 
 def scene_attributes(scene: Scene) -> dict[str, str | None]:
-    """The truth about a scene: the value of every attribute, None where it has no single one."""
+    """The ground truth of a scene: the value of each attribute, None where it has no single one."""
     names = {item.name for item in scene.objects}
     categories = {item.category for item in scene.objects}
     return {
@@ -93,7 +93,7 @@ def scene_attributes(scene: Scene) -> dict[str, str | None]:
 
 
 def scene_facts(scene: Scene) -> frozenset[Fact]:
-    """Everything that a caption can claim of a scene; of two objects, both."""
+    """Everything that a caption can claim about a scene; of two objects, both."""
     facts = {(name, value) for name, value in scene_attributes(scene).items() if value}
     for item in scene.objects:
         facts |= {("object", item.name), ("category", item.category)}
@@ -101,10 +101,7 @@ def scene_facts(scene: Scene) -> frozenset[Fact]:
 
 
 def attribute_texts(sprites: Sprites) -> dict[str, dict[str, str]]:
-    """For every attribute, the text that stands for each of its values.
-
-    They are the answers that a zero-shot question about the attribute chooses from.
-    """
+    """For each attribute, the text of each of its values: the classes of a zero-shot question."""
     categories = dict.fromkeys(item.category for item in sprites.objects)
     return {
         "object": {item.name: object_text(item.name) for item in sprites.objects},
@@ -141,14 +138,14 @@ def position_text(position: str) -> str:
 
 
 def caption(scene: Scene, rng: np.random.Generator, texts: dict[str, dict[str, str]]) -> Caption:
-    """Say a random subset of what the scene shows.
+    """Make a caption of a random subset of what the scene shows.
 
-    Every part is left out now and then, so that no part of the embedding can rely on another.
-    Texts with one attribute alone are the same as the texts of the description pool.
+    Any part may be missing, so that no part of the embedding can rely on another. A caption of one
+    attribute alone is a text of the description pool.
 
     Args:
-        scene: what to speak of.
-        rng: decides what is said.
+        scene: what is described.
+        rng: chooses the subset.
         texts: of `attribute_texts`.
     """
     facts = scene_facts(scene)
@@ -187,7 +184,7 @@ def caption(scene: Scene, rng: np.random.Generator, texts: dict[str, dict[str, s
 
 
 def _things(scene: Scene, rng: np.random.Generator, claims: set[Fact]) -> str:
-    """Name the objects of a scene, one of them, their kind or their number."""
+    """Name the objects of a scene, a single object of two, their category or their number."""
     if rng.random() < 0.1:
         claims.add(("count", str(scene.count)))
         return COUNT_TEXTS[str(scene.count)]
@@ -212,16 +209,16 @@ def _things(scene: Scene, rng: np.random.Generator, claims: set[Fact]) -> str:
 
 
 def title(scene: Scene) -> str:
-    """Say everything that the scene shows, as the title of a picture.
+    """Describe everything that the scene shows, as the title of a picture.
 
-    Unlike captions, no model was trained on titles, so that their grammar could be mended.
+    No model was trained on titles, so that their grammar need not be that of captions.
     """
     if len(scene.objects) == 2:
-        words = [" and ".join(one(item.name) for item in scene.objects)]
+        words = [" and ".join(single(item.name) for item in scene.objects)]
     elif scene.size:
         words = [sized(scene.objects[0].name, scene.size)]
     elif scene.count == 1:
-        words = [one(scene.objects[0].name)]
+        words = [single(scene.objects[0].name)]
     else:
         words = [several(scene.objects[0].name, COUNTS[scene.count - 1])]
     if scene.position:
@@ -254,11 +251,12 @@ PROPERTY_OF_ATTRIBUTE = {
     "size": "size",
     "style": "picture style",
 }
-"""The property that a head bears which answers to an attribute other than object and category."""
+"""The property, in the demo pool's taxonomy, that corresponds to an attribute of scenes; objects
+and categories have no single one."""
 
 
 def description_pool(sprites: Sprites) -> list[Description]:
-    """Every text about the demo world with its property: the pool of the demo atlas.
+    """All texts about the demo world with their properties: the pool of the demo atlas.
 
     An object's property is its category; the pool is as balanced as the world is.
     """

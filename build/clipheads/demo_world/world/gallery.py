@@ -36,14 +36,14 @@ from clipheads.demo_world.world.sprites import Sprites, default_sprites
 IMAGES = 480
 SIDE = 320
 CANDIDATES = 24
-"""Seeds that compete for each place in the gallery."""
+"""Seeds that compete for each image of the gallery."""
 
 VALUES = {
     "colour": 11, "pattern": 9, "backdrop": 6, "weather": 3, "count": 5, "position": 5, "size": 4,
     "style": 9,
 }  # fmt: skip
-"""The attributes that are balanced, each with the number of its values; a value that may be more
-common than others counts as several."""
+"""The attributes that are balanced, with their numbers of values; a value that may be more common
+than others counts as several."""
 
 COMMON = {"pattern: plain": 4, "count: 1": 2, "style: plain": 4}
 """How many values of its kind a common value counts as."""
@@ -57,21 +57,21 @@ LICENCE = "MIT"
 
 
 def choose_scenes(count: int = IMAGES, sprites: Sprites | None = None) -> list[Scene]:
-    """Choose scenes that show every category as often as any other, and every attribute likewise.
+    """Choose scenes so that all categories, and all values of an attribute, are equally frequent.
 
-    Categories take turns, and within each its objects, so that none is shown twice before all
-    were shown once. Among a few seeds for each place the scene is taken whose attributes the
-    gallery has seen least, and never one that looks like an earlier one.
+    Categories take turns, and the objects within each, so that none is shown twice before all
+    were shown once. Of a few candidates for each image the scene with the least frequent attributes
+    so far is taken, and never a scene that looks like an earlier one.
     """
     sprites = sprites or default_sprites()
     turns = _turns(sprites)
     seen: Counter[str] = Counter()
     looks: set[tuple[object, ...]] = set()
     scenes = []
-    for place in range(count):
-        seeds = range(place * CANDIDATES, (place + 1) * CANDIDATES)
-        index = next(turns)
-        candidates = [sample_scene(seed, sprites, index) for seed in seeds]
+    for image in range(count):
+        seeds = range(image * CANDIDATES, (image + 1) * CANDIDATES)
+        object_index = next(turns)
+        candidates = [sample_scene(seed, sprites, object_index) for seed in seeds]
         best = min(
             (scene for scene in candidates if _look(scene) not in looks),
             key=lambda scene: fmean(seen[fact] * weight for fact, weight in _facts(scene)),
@@ -88,7 +88,7 @@ def _look(scene: Scene) -> tuple[object, ...]:
 
 
 def _turns(sprites: Sprites) -> Iterator[int]:
-    """Indices of objects without end: one of each category, then another of each, and so on."""
+    """Indices of objects without end, by turns of the categories: one of each, then another."""
     order = np.random.default_rng(0).permutation(len(sprites.objects))
     members: dict[str, list[int]] = {}
     for index in order:
@@ -100,7 +100,7 @@ def _turns(sprites: Sprites) -> Iterator[int]:
 
 
 def _facts(scene: Scene) -> list[tuple[str, float]]:
-    """The facts that are balanced, and how much it weighs to have seen one of them."""
+    """The facts of a scene that are balanced, with the weight of each."""
     attributes = scene_attributes(scene)
     facts = [(f"{name}: {attributes[name]}", name) for name in VALUES if attributes[name]]
     return [(fact, VALUES[name] / COMMON.get(fact, 1)) for fact, name in facts]

@@ -1,6 +1,6 @@
 """How an object is named alone, several times, or with a size.
 
-one("skis")             skis
+single("skis")          skis
 several("skis", "two")  two pairs of skis
 sized("skis", "large")  a large pair of skis
 """
@@ -10,7 +10,7 @@ import re
 from clipheads.bundle.plurals import plural
 
 
-def one(name: str) -> str:
+def single(name: str) -> str:
     """Name a single object: "an owl", "skis", "bread"."""
     return name if name in UNITS else with_article(name)
 
@@ -70,7 +70,7 @@ UNITS: dict[str, tuple[str, str]] = {
     "thumbs up": ("thumbs up", "thumbs up"),
     "thumbs down": ("thumbs down", "thumbs down"),
 }  # fmt: skip
-"""Names that take no article, each with what is counted of it: one, and several."""
+"""Names that take no article, each with its counting unit in the singular and the plural."""
 
 PLURALS = {
     "fish cake with swirl": "fish cakes with swirls",
@@ -91,7 +91,7 @@ PLURALS = {
 
 
 def with_article(name: str) -> str:
-    """Put "a" or "an" before a name, but not before plurals and names of stuff."""
+    """Put "a" or "an" before a name, but not before plurals and mass nouns."""
     if name in _WITHOUT_ARTICLE:
         return name
     vowel = name[0] in "aeiouAO" and not name.startswith(("uni", "one"))

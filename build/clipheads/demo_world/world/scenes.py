@@ -1,4 +1,4 @@
-"""Scenes of the demo world: each a pure function of its seed, and each knowing its own truth.
+"""Scenes of the demo world: each a pure function of its seed, with its ground truth.
 
 >>> from clipheads.demo_world.world.scenes import draw_scene, sample_scene
 >>> scene = sample_scene(7)
@@ -37,7 +37,7 @@ BACKDROPS = ("sky", "sea", "grass", "snow", "sunset", "starry night")
 """What stands behind the objects instead of a coloured, patterned wall."""
 
 WEATHERS = ("rain", "snowfall", "fog")
-"""What may hang before a backdrop."""
+"""What may lie in front of a backdrop."""
 
 STYLES = ("plain", "monochrome", "line drawing", "night", "blur", "sepia")
 POSITIONS = ("in the centre", "on the left", "on the right", "at the top", "at the bottom")
@@ -47,7 +47,7 @@ SIZES = ("small", "large")
 COLOURLESS_STYLES = frozenset({"monochrome", "line drawing", "sepia"})
 """Styles in which colours cannot be seen."""
 
-KNOWN_BY_COLOUR = frozenset({"flag", "heart"})
+DIFFER_BY_COLOUR = frozenset({"flag", "heart"})
 """Categories whose objects differ by colour alone: never shown in a colourless style."""
 
 Floats = NDArray[np.floating[Any]]
@@ -59,7 +59,7 @@ _SLOTS = {  # (x, y) of the objects' centres, and the range of sizes, in 1/32 of
     3: (((8, 8.5), (24, 8.5), (16, 23.5)), (12, 15)),
     4: (((8, 8), (24, 8), (8, 24), (24, 24)), (12, 15)),
 }
-_PLACES = {
+_CENTRES = {
     "in the centre": (16, 16),
     "on the left": (9, 16),
     "on the right": (23, 16),
@@ -73,7 +73,7 @@ _SIDES = {"small": (12, 14), "large": (22, 27)}
 
 @dataclass(frozen=True)
 class Placement:
-    """Where one object stands, in 1/32 of the picture's side."""
+    """Position and size of one object, in 1/32 of the picture's side."""
 
     object_index: int
     left: int
@@ -134,34 +134,20 @@ def sample_scene(
     shown = (first, second) if count == 2 and second != first and rng.random() < 0.6 else (first,)
     objects = tuple(sprites.objects[index] for index in shown)
 
-    # Nothing is asked that cannot be seen: rain among drawn lines, night upon night.
+    # What a style would hide is not drawn in it: rain among drawn lines, a starry sky at night.
     if weather or backdrop == "starry night":
         style = "plain"
-    if style in COLOURLESS_STYLES and any(item.category in KNOWN_BY_COLOUR for item in objects):
+    if style in COLOURLESS_STYLES and any(item.category in DIFFER_BY_COLOUR for item in objects):
         style = "plain"
 
     position = size = None
     if count == 1:
-        position = POSITIONS[rng.choice(5, p=(0.4, 0.15, 0.15, 0.15, 0.15))]
-        sizes: tuple[str | None, ...] = (None, "small", "large")
-        size = sizes[rng.choice(3, p=(0.6, 0.2, 0.2))]
-        if size == "large":
-            position = "in the centre"  # where else would it fit
-        centres: tuple[tuple[float, float], ...] = (_PLACES[position],)
-        smallest, largest = _SIDES[size] if size else _ANY_SIZE
+        position, size = _sample_position_and_size(rng)
+        centres: tuple[tuple[float, float], ...] = (_CENTRES[position],)
+        sides = _SIDES[size] if size else _ANY_SIZE
     else:
-        centres, (smallest, largest) = _SLOTS[count]
-    side = int(rng.integers(smallest, largest + 1))
-    placements = []
-    for place, (x, y) in enumerate(centres):
-        index = shown[place % len(shown)]
-        jitter = rng.uniform(-1, 1, 2)
-        left, top = (
-            int(np.clip(round(c - side / 2), 0, GRID - side)) for c in np.add((x, y), jitter)
-        )
-        may_mirror = sprites.objects[index].category not in _NEVER_MIRRORED
-        mirrored = bool(rng.random() < 0.5 and may_mirror)
-        placements.append(Placement(index, left, top, side, mirrored))
+        centres, sides = _SLOTS[count]
+    placements = _sample_placements(rng, shown, centres, sides, sprites)
     return Scene(
         seed,
         objects,
@@ -173,8 +159,37 @@ def sample_scene(
         position,
         size,
         style,
-        tuple(placements),
+        placements,
     )
+
+
+def _sample_position_and_size(rng: np.random.Generator) -> tuple[str, str | None]:
+    """Position and size of a single object; a large one fits only in the centre."""
+    position = POSITIONS[rng.choice(5, p=(0.4, 0.15, 0.15, 0.15, 0.15))]
+    sizes: tuple[str | None, ...] = (None, "small", "large")
+    size = sizes[rng.choice(3, p=(0.6, 0.2, 0.2))]
+    return ("in the centre" if size == "large" else position), size
+
+
+def _sample_placements(
+    rng: np.random.Generator,
+    shown: Sequence[int],
+    centres: Sequence[tuple[float, float]],
+    sides: tuple[int, int],
+    sprites: Sprites,
+) -> tuple[Placement, ...]:
+    """Put objects, in turn, near centres, all of one side in a range; some are mirrored."""
+    smallest, largest = sides
+    side = int(rng.integers(smallest, largest + 1))
+    placements = []
+    for number, centre in enumerate(centres):
+        index = shown[number % len(shown)]
+        jittered = np.add(centre, rng.uniform(-1, 1, 2))
+        left, top = (int(np.clip(round(c - side / 2), 0, GRID - side)) for c in jittered)
+        may_mirror = sprites.objects[index].category not in _NEVER_MIRRORED
+        mirrored = bool(rng.random() < 0.5 and may_mirror)
+        placements.append(Placement(index, left, top, side, mirrored))
+    return tuple(placements)
 
 
 _NEVER_MIRRORED = frozenset({"flag", "clock", "music", "hand"})
@@ -200,8 +215,8 @@ def draw_scene(
         canvas = paint_backdrop(scene.backdrop, side, rng)
     else:
         canvas = _wall(scene, side, rng)
-    for place in scene.placements:
-        picture, window = _placed(place, side, sprites)
+    for placement in scene.placements:
+        picture, window = _placed(placement, side, sprites)
         canvas[window] *= 1 - picture[..., 3:]
         canvas[window] += picture[..., :3]
     if scene.weather:
@@ -217,23 +232,23 @@ def object_mask(
     """Return the pixels that some of a scene's objects cover by at least half, [side, side]."""
     sprites = sprites or default_sprites()
     alpha = np.zeros((side, side), dtype=np.float32)
-    for place in scene.placements:
-        if sprites.objects[place.object_index] in objects:
-            picture, window = _placed(place, side, sprites)
+    for placement in scene.placements:
+        if sprites.objects[placement.object_index] in objects:
+            picture, window = _placed(placement, side, sprites)
             alpha[window] = np.maximum(alpha[window], picture[..., 3])
     mask: NDArray[np.bool_] = alpha >= 0.5
     return mask
 
 
 def _placed(
-    place: Placement, side: int, sprites: Sprites
+    placement: Placement, side: int, sprites: Sprites
 ) -> tuple[NDArray[np.float32], tuple[slice, slice]]:
-    """The picture of an object as it stands, and the window of the canvas that it fills."""
+    """The picture of a placed object, and the window of the canvas that it fills."""
     unit = side / GRID
-    picture = sprites.picture(place.object_index, round(place.side * unit))
-    if place.mirrored:
+    picture = sprites.picture(placement.object_index, round(placement.side * unit))
+    if placement.mirrored:
         picture = picture[:, ::-1]
-    top, left = round(place.top * unit), round(place.left * unit)
+    top, left = round(placement.top * unit), round(placement.left * unit)
     picture = picture[: side - top, : side - left]
     return picture, np.s_[top : top + picture.shape[0], left : left + picture.shape[1]]
 
@@ -293,7 +308,7 @@ def _luminance(canvas: NDArray[np.float32]) -> NDArray[np.float32]:
     return luminance
 
 
-def _as_it_is(canvas: NDArray[np.float32]) -> NDArray[np.float32]:
+def _unchanged(canvas: NDArray[np.float32]) -> NDArray[np.float32]:
     return canvas
 
 
@@ -340,7 +355,7 @@ def _box_mean(canvas: NDArray[np.float32], reach: int, axis: int) -> NDArray[np.
 
 
 _STYLE_FILTERS = {
-    "plain": _as_it_is,
+    "plain": _unchanged,
     "monochrome": _monochrome,
     "line drawing": _line_drawing,
     "night": _night,

@@ -1,7 +1,7 @@
 """The pictures of the demo world: Microsoft's Fluent Emoji 3D with names and categories.
 
 `data/demo/sprites.zip` holds `objects.json` (name, category, file), one 256 × 256 WebP with
-transparency per object, and the licences; `make_sprites.py` beside this module makes it.
+transparency per object, and the licences; `make_sprites` makes it.
 """
 
 import io
