@@ -184,6 +184,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_local_dir(folder / "small" / "demo-clip", tiny_config(), seed=2)
     shutil.copytree(folder / "photos", folder / "data" / "demo-gallery")
     (folder / "data" / "demo").mkdir()
+    (folder / "data" / "published").mkdir()
     for name in ("descriptions.csv", "topics.csv", "contrasts.csv", "words.csv"):
         shutil.copy(ROOT / "data" / "demo" / name, folder / "data" / "demo")
     return folder

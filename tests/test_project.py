@@ -69,6 +69,20 @@ def test_the_architecture_lists_every_module_with_its_idea() -> None:
     assert listed in page, "run: python docs/list_modules.py"
 
 
+def test_the_reference_of_the_command_line_is_what_its_help_says() -> None:
+    page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    code = "import list_commands; print(list_commands.reference(), end='')"
+    written = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT / "docs", check=True
+    ).stdout
+
+    assert page == written, "run: python docs/list_commands.py"
+    for heading in ("## head-atlas build\n", "## head-atlas ground-truth\n"):
+        assert heading in page
+    for row in ("| `--batch-size N` | ", "| `32`; at least 1 |", "$ head-atlas label --dry-run"):
+        assert row in page
+
+
 @pytest.mark.slow
 def test_the_wheel_carries_packages_templates_and_data(tmp_path: Path) -> None:
     subprocess.run(
@@ -83,6 +97,7 @@ def test_the_wheel_carries_packages_templates_and_data(tmp_path: Path) -> None:
         "clipheads/data/demo/sprites.zip",
         "clipheads/data/demo/demo-clip/open_clip_model.safetensors",
         "clipheads/data/descriptions/general.csv",
+        "clipheads/data/published/paper.json",
         "clipheads/data/topics.csv",
         "clipheads/data/words.csv",
         "headatlas/render.py",
