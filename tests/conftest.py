@@ -3,7 +3,28 @@
 from collections.abc import Iterator
 
 import pytest
+from few_published import few_published_heads
 from misbehaving_server import KEY, MisbehavingServer
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start the longest tests first, so that no process ends with one while the others are done."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_waiting_for_the_disk() -> Iterator[None]:
+    """Nothing here outlives the power, so nothing has to be on the disk."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("os.fsync", lambda _descriptor: None)
+        yield
+
+
+@pytest.fixture(scope="module")
+def few_published() -> Iterator[None]:
+    """Sites of this file have few pages of published heads."""
+    with few_published_heads():
+        yield
 
 
 @pytest.fixture

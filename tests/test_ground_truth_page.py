@@ -27,6 +27,8 @@ from headatlas.pictures.plots import ablation_plot, descriptions_plot
 from headatlas.publish.check import check_site
 from headatlas.site import generate_site
 
+pytestmark = pytest.mark.usefixtures("few_published")
+
 
 @pytest.fixture(scope="module")
 def atlas(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -17,12 +17,6 @@ from clipheads.stages.relabel import bundle_folders, relabel
 FOREIGN = {"gallery/holiday.jpg": b"mine", "tiny/heads/thesis.docx": b"mine too"}
 
 
-@pytest.fixture(autouse=True)
-def _no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that dies takes nothing back from the system, flushed or not."""
-    monkeypatch.setattr("os.fsync", lambda _descriptor: None)
-
-
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("inputs")

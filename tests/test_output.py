@@ -12,12 +12,6 @@ from clipheads.bundle.errors import AtlasError
 from headatlas.publish.output import site_output
 
 
-@pytest.fixture(autouse=True)
-def _no_waiting_for_the_disk(monkeypatch):
-    """A process that dies takes nothing back from the system, flushed or not."""
-    monkeypatch.setattr("os.fsync", lambda _descriptor: None)
-
-
 def write(folder, files, small=()):
     """Make a site of `files`, and pictures derived from some of them."""
     with site_output(folder) as output:

@@ -38,12 +38,6 @@ def write(folder: Path, files: dict[str, str], maker: str = "records", key: str 
         publish(folder, scratch, {maker: made_in(scratch, key)}, seals=["seal"])
 
 
-@pytest.fixture(autouse=True)
-def _no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that dies takes nothing back from the system, flushed or not."""
-    monkeypatch.setattr("os.fsync", lambda _descriptor: None)
-
-
 OLD = {"seal": "old", "heads/a": "old a", "heads/b": "old b"}
 NEW = {"seal": "new", "heads/b": "new b", "maps/c": "new c"}
 

@@ -13,6 +13,8 @@ from headatlas.pages.profile import effect_maps, head_profile_view, level
 from headatlas.publish.check import check_site
 from headatlas.site import generate_site
 
+pytestmark = pytest.mark.usefixtures("few_published")
+
 LAYERS, HEADS = 2, 3
 
 

@@ -20,6 +20,8 @@ from headatlas.render import POLICY, render
 from headatlas.runtime.onnxruntime_web import CDN, VERSION, Runtime
 from headatlas.site import generate_site
 
+pytestmark = pytest.mark.usefixtures("few_published")
+
 HERE = Runtime({SCRIPT: b"export {};", WASM: b"\0asm", "LICENSE": b"MIT"})
 ELSEWHERE = Runtime({}, "npm is not installed")
 

@@ -21,6 +21,8 @@ from headatlas.head_json import HeadFile
 from headatlas.publish.check import check_site
 from headatlas.site import generate_site
 
+pytestmark = pytest.mark.usefixtures("few_published")
+
 
 @pytest.fixture(scope="module")
 def atlas(tmp_path_factory):
@@ -88,7 +90,8 @@ def test_links_within_a_page_say_what_the_headings_say(tmp_path):
 
 
 def test_same_atlas_same_bytes(atlas, tmp_path):
-    # In two programs, so that nothing of one is left for the other, and in other surroundings.
+    # In two programs, so that nothing of one is left for the other, and in other surroundings;
+    # and with all published heads.
     surroundings = {
         "one": {"PYTHONHASHSEED": "1", "TZ": "UTC", "LC_ALL": "C"},
         "two": {"PYTHONHASHSEED": "2", "TZ": "Asia/Tokyo", "LC_ALL": "C.UTF-8"},
@@ -104,6 +107,7 @@ def test_same_atlas_same_bytes(atlas, tmp_path):
             check=True,
         )
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
+    assert check_site(tmp_path / "one") == []
 
 
 def test_a_second_run_touches_nothing(atlas, tmp_path):
@@ -237,7 +241,7 @@ def test_the_generator_does_without_torch(atlas, tmp_path):
     script = (
         "import sys; from pathlib import Path; from headatlas.site import generate_site; "
         "generate_site(Path(sys.argv[1]), Path(sys.argv[2])); "
-        "from headatlas import check, serve; "
+        "from headatlas.publish import check, serve; "
         "assert 'torch' not in sys.modules and 'open_clip' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script, atlas, tmp_path], check=True)

@@ -18,6 +18,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+from few_published import few_published_heads
 from PIL import Image
 from synthetic_bundle import write_bundle
 from synthetic_search import CONTEXT, GRID, SIDE, TEXTS, read_rows, write_search
@@ -68,7 +69,8 @@ def _serving(server):
 def searched(atlas):
     """The address of the site, which is served below a path."""
     site = atlas.parent / "served" / "below" / "a-path"
-    generate_site(atlas, site)
+    with few_published_heads():
+        generate_site(atlas, site)
     (atlas.parent / "served" / "index.html").write_text("<!doctype html><title>Elsewhere</title>")
     with _serving(make_server(atlas.parent / "served", 0)) as address:
         yield f"{address}below/a-path/"
@@ -584,7 +586,8 @@ def test_from_another_host_only_what_has_the_pinned_hash_runs(
             without_npm.setenv("XDG_CACHE_HOME", str(tmp_path))
             without_npm.setattr("headatlas.publish.search_files.CDN", host)
             assert shutil.which("npm") is None
-            generate_site(atlas, tmp_path / "site")
+            with few_published_heads():
+                generate_site(atlas, tmp_path / "site")
         with _serving(make_server(tmp_path / "site", 0)) as address:
             context = browser.new_context()
             page = context.new_page()

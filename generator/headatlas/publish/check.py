@@ -15,7 +15,7 @@ from headatlas.publish.link_targets import Reference, base_path, broken_referenc
 
 PAGE_LIMIT = 250_000
 """Bytes of HTML that a page may have."""
-TOGETHER = 50
+TOGETHER = 100
 """Pages that a process reads at a time; for a site of fewer none is started."""
 
 
