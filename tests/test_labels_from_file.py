@@ -33,24 +33,35 @@ def bundle(folder: Path) -> Path:
 def test_a_csv_gives_labels_and_reasons_and_the_rest_is_unlabelled(tmp_path: Path) -> None:
     (tmp_path / "mine.csv").write_text(CSV)
 
-    named = labeller_from_file(tmp_path / "mine.csv").label_heads(HEADS, bundle(tmp_path))
+    found = labeller_from_file(tmp_path / "mine.csv").label_heads(HEADS, bundle(tmp_path))
 
-    assert [label.text for label in named.labels.values()] == ["Colour", None, None]
-    assert list(named.labels) == list(HEADS)
-    assert named.labels["L0.H0"].reason == "I looked"
-    assert named.labels["L0.H1"].reason == "mine.csv does not name this head."
-    assert named.labels["L1.H0"].reason == "nothing to see"
-    assert named.matching == {"L0.H0": [True, False, True], "L0.H1": [False], "L1.H0": []}
-    assert named.labeller.kind == "imported"
-    assert "mine.csv" in named.labeller.method
+    assert [label.text for label in found.labels.values()] == ["Colour", None, None]
+    assert list(found.labels) == list(HEADS)
+    assert found.labels["L0.H0"].reason == "I looked"
+    assert found.labels["L0.H1"].reason == "mine.csv does not name this head."
+    assert found.labels["L1.H0"].reason == "nothing to see"
+    assert found.matching == {"L0.H0": [True, False, True], "L0.H1": [False], "L1.H0": []}
+    assert found.labeller.kind == "imported"
+    assert "mine.csv" in found.labeller.method
 
 
 def test_a_json_says_the_same(tmp_path: Path) -> None:
     (tmp_path / "mine.json").write_text('{"L0.H0": "Colour", "L1.H0": null}')
 
-    named = labeller_from_file(tmp_path / "mine.json").label_heads(HEADS, bundle(tmp_path))
+    found = labeller_from_file(tmp_path / "mine.json").label_heads(HEADS, bundle(tmp_path))
 
-    assert [label.text for label in named.labels.values()] == ["Colour", None, None]
+    assert [label.text for label in found.labels.values()] == ["Colour", None, None]
+    assert found.labels["L1.H0"].reason == "mine.json leaves it blank."
+
+
+def test_a_null_means_no_label(tmp_path: Path) -> None:
+    (tmp_path / "mine.json").write_text('{"L0.H0": null}')
+
+    found = labeller_from_file(tmp_path / "mine.json").label_heads(HEADS, bundle(tmp_path))
+
+    assert [label.text for label in found.labels.values()] == [None, None, None]
+    assert found.labels["L0.H0"].reason == "mine.json leaves it blank."
+    assert found.matching == {"L0.H0": [False, False, False], "L0.H1": [False], "L1.H0": []}
 
 
 BAD = {
