@@ -11,7 +11,7 @@ from clipheads.demo_world.world.scenes import (
     BACKDROPS,
     COLOURLESS_STYLES,
     COLOURS,
-    KNOWN_BY_COLOUR,
+    DIFFER_BY_COLOUR,
     PATTERNS,
     POSITIONS,
     SIZES,
@@ -161,7 +161,7 @@ def test_nothing_is_asked_that_cannot_be_seen(seed: int) -> None:
 
     assert (scene.backdrop is None) == (scene.colour is not None) == (scene.pattern is not None)
     assert scene.weather is None or (scene.backdrop and scene.style == "plain")
-    if any(item.category in KNOWN_BY_COLOUR for item in scene.objects):
+    if any(item.category in DIFFER_BY_COLOUR for item in scene.objects):
         assert scene.style not in COLOURLESS_STYLES
     assert len(scene.objects) == len(set(scene.objects)) <= 2
     assert len(scene.objects) == 1 or scene.count == 2
