@@ -14,17 +14,16 @@ of that span: inner products between contributions, and with any text t through 
 """
 
 import math
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
-from torch.nn.functional import linear, normalize, scaled_dot_product_attention
+from torch.nn.functional import normalize
 
 from clipheads.model.clip_model import ClipModel
+from clipheads.model.tower import ClassToken, KeepAttention, VisionTower, run_tower
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,14 +59,14 @@ def decompose(model: ClipModel, pixels: Tensor) -> Decomposition:
 
     with torch.no_grad():
         folded = _folded(model)
-        residual, inputs, mlps = _class_token_terms(model, pixels, keep_output)
-        norms = _Norms.of(model, folded, residual)
+        token = _run(model, pixels, keep_output)
+        norms = _Norms.of(model.tower, folded, token.residual)
 
         per_head = norms.scale.view(1, -1, 1), norms.mean.view(1, -1, 1)
         z = torch.stack(heads).transpose(1, 2).flatten(0, 1)  # [L·H, B, d_head]
         y = _coordinates(folded, z, *per_head, norms.length.view(1, -1, 1), share=1.0)
         layers = len(heads)
-        others = torch.stack([inputs, *mlps], dim=1)  # [B, L + 1, W]
+        others = torch.stack([token.input, *token.mlps], dim=1)  # [B, L + 1, W]
         scale, mean = norms.scale.view(-1, 1, 1), norms.mean.view(-1, 1, 1)
         projected = (
             (others * folded.gamma) @ folded.projection - mean * folded.projected_gamma
@@ -113,8 +112,7 @@ def decompose_patches(model: ClipModel, pixels: Tensor, heads: Sequence[tuple[in
 
     with torch.no_grad():
         folded = _folded(model)
-        residual, _inputs, _mlps = _class_token_terms(model, pixels, keep_summands)
-        norms = _Norms.of(model, folded, residual)
+        norms = _Norms.of(model.tower, folded, _run(model, pixels, keep_summands).residual)
         z = torch.stack([summands[layer, head] for layer, head in heads])  # [heads, B, tokens, d]
         batch, tokens = z.shape[1:3]
         per_row = [
@@ -141,7 +139,7 @@ def class_token_attention(model: ClipModel, pixels: Tensor, layer: int) -> Tenso
             attention.append(scores.softmax(-1)[:, :, 0])
 
     with torch.no_grad():
-        _class_token_terms(model, pixels, keep_attention)
+        _run(model, pixels, keep_attention)
     return attention[0]
 
 
@@ -159,73 +157,8 @@ def contributions(decomposition: Decomposition, basis: Tensor) -> Tensor:
     return torch.einsum("blhr,lhdr->blhd", decomposition.coordinates, basis)
 
 
-KeepAttention = Callable[[int, Tensor, Tensor, Tensor, Tensor], None]
-"""Sees a layer, its q, k, v and attention outputs, each [B, H, tokens, d_head]; q and the output
-of the last layer hold the class token alone."""
-
-
-def _class_token_terms(
-    model: ClipModel, pixels: Tensor, keep: KeepAttention
-) -> tuple[Tensor, Tensor, list[Tensor]]:
-    """Run the vision transformer and keep what is added to the class token.
-
-    This is open_clip's own forward pass, except that the last block works for the class token
-    alone: the other tokens end there without an effect on the embedding.
-
-    Returns:
-        The class token before `ln_post` [B, W], after `ln_pre` [B, W], and L MLP outputs [B, W].
-    """
-    visual = model.clip.visual
-    x = visual._embeds(pixels.to(model.device))
-    inputs = x[:, 0].clone()
-    mlps = []
-    lower = model.precision != "fp32"
-    multiply = _multiplying(model)
-    last = len(visual.transformer.resblocks) - 1
-    for layer, block in enumerate(visual.transformer.resblocks):
-        attention = block.attn
-        with multiply:
-            normed = block.ln_1(x)
-            if layer == last:
-                x = x[:, :1]
-                width = normed.shape[-1]
-                weights = attention.in_proj_weight.split((width, 2 * width))
-                biases = attention.in_proj_bias.split((width, 2 * width))
-                query = linear(normed[:, :1], weights[0], biases[0])
-                key, value = linear(normed, weights[1], biases[1]).chunk(2, dim=-1)
-            else:
-                projected = linear(normed, attention.in_proj_weight, attention.in_proj_bias)
-                query, key, value = projected.chunk(3, dim=-1)
-            q, k, v = (
-                torch.unflatten(part, -1, (attention.num_heads, -1)).transpose(1, 2)
-                for part in (query, key, value)
-            )
-            output = scaled_dot_product_attention(q, k, v)
-        if lower:
-            # In float32 for the class token, so that its terms still sum to its embedding.
-            q, k, v = q.float(), k.float(), v.float()
-            exact = scaled_dot_product_attention(q[:, :, :1], k, v)
-            output = torch.cat([exact, output[:, :, 1:].float()], dim=2)
-        keep(layer, q, k, v, output)
-        flat = output.transpose(1, 2).flatten(2)
-        with multiply:
-            attended = attention.out_proj(flat)
-        if lower:
-            attended = torch.cat([attention.out_proj(flat[:, :1]), attended[:, 1:].float()], dim=1)
-        x = x + block.ls_1(attended)
-        with multiply:
-            mlp = block.ls_2(block.mlp(block.ln_2(x)))
-        mlps.append(mlp[:, 0].clone().float())
-        x = x + mlp
-    return x[:, 0], inputs, mlps
-
-
-def _multiplying(model: ClipModel) -> AbstractContextManager[object]:
-    """Matrices are multiplied in the model's precision; sums and layer norms stay float32."""
-    if model.precision == "fp32":
-        return nullcontext()
-    kind = torch.bfloat16 if model.precision == "bf16" else torch.float16
-    return torch.autocast(model.device.type, dtype=kind)
+def _run(model: ClipModel, pixels: Tensor, keep: KeepAttention) -> ClassToken:
+    return run_tower(model.tower, pixels.to(model.device), keep=keep, precision=model.precision)
 
 
 def precision_error(model: ClipModel, pixels: Tensor) -> float:
@@ -276,28 +209,27 @@ _FOLDED: WeakKeyDictionary[ClipModel, _Folded] = WeakKeyDictionary()
 def _folded(model: ClipModel) -> _Folded:
     """Fold the weights once for each model; float64 inside, float32 outside."""
     if model not in _FOLDED:
-        _FOLDED[model] = _fold(model.clip.visual)
+        _FOLDED[model] = _fold(model.tower)
     return _FOLDED[model]
 
 
 @torch.no_grad()
-def _fold(visual: Any) -> _Folded:
+def _fold(tower: VisionTower) -> _Folded:
     def exact(parameter: Tensor) -> Tensor:
         return parameter.cpu().double()  # on the CPU, since not every device has float64
 
     def rounded(tensor: Tensor) -> Tensor:
-        return tensor.to(visual.proj.device, torch.float32)
+        return tensor.to(tower.projection.device, torch.float32)
 
-    blocks = list(visual.transformer.resblocks)
-    heads = blocks[0].attn.num_heads
-    terms = 2 * len(blocks) + 1
-    gamma, beta = exact(visual.ln_post.weight), exact(visual.ln_post.bias)
-    projection = exact(visual.proj)
+    heads = tower.blocks[0].heads
+    terms = 2 * len(tower.blocks) + 1
+    gamma, beta = exact(tower.norm.weight), exact(tower.norm.bias)
+    projection = exact(tower.projection)
 
     of_z, of_bias = [], []
-    for block in blocks:
-        scale = gamma * exact(block.ls_1.gamma) if hasattr(block.ls_1, "gamma") else gamma
-        weight, bias = exact(block.attn.out_proj.weight), exact(block.attn.out_proj.bias)
+    for block in tower.blocks:
+        scale = gamma if block.attention_scale is None else gamma * exact(block.attention_scale)
+        weight, bias = exact(block.out_weight), exact(block.out_bias)
         projected = (weight.T * scale) @ projection  # [W, D]: one row for each entry of all z
         of_z.append(torch.unflatten(projected, 0, (heads, -1)))
         of_bias.append(((bias * scale) @ projection / heads).expand(heads, 1, -1))
@@ -338,12 +270,11 @@ class _Norms:
     """f / ‖f‖, [B, D]."""
 
     @staticmethod
-    def of(model: ClipModel, folded: _Folded, residual: Tensor) -> "_Norms":
+    def of(tower: VisionTower, folded: _Folded, residual: Tensor) -> "_Norms":
         """Compute them from the class token before `ln_post`, [B, W]."""
-        visual = model.clip.visual
         variance, mean = torch.var_mean(residual, dim=-1, correction=0)
-        sigma = (variance + visual.ln_post.eps).sqrt()
-        features = visual.ln_post(residual) @ folded.projection
+        sigma = (variance + tower.norm.eps).sqrt()
+        features = tower.norm(residual) @ folded.projection
         length = features.norm(dim=-1)
         return _Norms(mean, 1 / (sigma * length), length, features / length[:, None])
 

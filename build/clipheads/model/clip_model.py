@@ -10,6 +10,8 @@ from torch import Tensor
 
 from clipheads.bundle.choices import NumberFormat
 from clipheads.bundle.model import Architecture, Weights
+from clipheads.model.tower import VisionTower
+from clipheads.model.vision_transformer import tower_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,3 +31,8 @@ class ClipModel:
     precision: NumberFormat = "fp32"
     """Below fp32 the vision transformer multiplies matrices in those numbers; the residual stream,
     the layer norms and what is computed of the terms stay float32."""
+
+    @property
+    def tower(self) -> VisionTower:
+        """The vision tower in the normal form that the mathematics knows."""
+        return tower_of(self.clip.visual)

@@ -1,8 +1,14 @@
-"""The vision transformer of open_clip: which of them can be decomposed exactly, and their shape."""
+"""The vision transformer of open_clip: which of them can be decomposed exactly, and how.
+
+They read their embedding from a class token and have the standard attention.
+"""
 
 from typing import Any
 
+from torch import Tensor, nn
+
 from clipheads.bundle.model import Architecture
+from clipheads.model.tower import Block, VisionTower
 
 
 def why_unsupported(config: dict[str, Any]) -> str:
@@ -52,3 +58,40 @@ def architecture_of(visual: Any) -> Architecture:
         quick_gelu=type(blocks[0].mlp.gelu).__name__ == "QuickGELU",
         parameters=sum(parameter.numel() for parameter in visual.parameters()),
     )
+
+
+def tower_of(visual: Any) -> VisionTower:
+    """Describe a vision tower of open_clip in the normal form; its tensors are the module's own."""
+    return VisionTower(
+        patches=visual.conv1,
+        class_embedding=visual.class_embedding,
+        positions=visual.positional_embedding,
+        patch_dropout=visual.patch_dropout,
+        input_norm=None if isinstance(visual.ln_pre, nn.Identity) else visual.ln_pre,
+        blocks=[block_of(block) for block in visual.transformer.resblocks],
+        norm=visual.ln_post,
+        projection=visual.proj,
+    )
+
+
+def block_of(block: Any) -> Block:
+    """Describe a `ResidualAttentionBlock` of open_clip, of either tower, in the normal form."""
+    return Block(
+        heads=block.attn.num_heads,
+        attention_norm=block.ln_1,
+        qkv_weight=block.attn.in_proj_weight,
+        qkv_bias=block.attn.in_proj_bias,
+        out_weight=block.attn.out_proj.weight,
+        out_bias=block.attn.out_proj.bias,
+        attention_scale=_layer_scale(block.ls_1),
+        mlp_norm=block.ln_2,
+        mlp_in=block.mlp.c_fc,
+        activation=block.mlp.gelu,
+        mlp_out=block.mlp.c_proj,
+        mlp_scale=_layer_scale(block.ls_2),
+    )
+
+
+def _layer_scale(module: Any) -> Tensor | None:
+    gamma: Tensor | None = getattr(module, "gamma", None)
+    return gamma

@@ -12,8 +12,6 @@ Three things go beyond CLIP's contrastive loss of pictures and captions.
 """
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -22,6 +20,8 @@ from torch.nn.functional import cross_entropy, log_softmax, normalize
 
 from clipheads.demo_world.world.captions import Caption, scene_facts
 from clipheads.demo_world.world.scenes import Scene
+from clipheads.model.tower import run_tower
+from clipheads.model.vision_transformer import tower_of
 
 Clip = Any
 """An open_clip module or its vision tower; open_clip carries no types."""
@@ -156,26 +156,11 @@ def residual_streams(visual: Clip, pixels: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         Two times [B, width] in float32.
     """
-    with _class_token_of_attention(visual, SPECIALISED_LAYERS) as heads:
-        tokens: Tensor = visual.transformer(visual._embeds(pixels))
-    return tokens[:, 0].float(), torch.stack(heads).sum(dim=0).float()
+    token = run_tower(tower_of(visual), pixels)
+    heads_alone = torch.stack(token.attentions[-SPECIALISED_LAYERS:]).sum(dim=0)
+    return token.residual.float(), heads_alone.float()
 
 
 def project(visual: Clip, residual: Tensor) -> Tensor:
     """Unit embeddings of residual streams, [B, width] to [B, D]."""
     return normalize((visual.ln_post(residual) @ visual.proj).float(), dim=-1)
-
-
-@contextmanager
-def _class_token_of_attention(visual: Clip, layers: int) -> Iterator[list[Tensor]]:
-    """Collect what the attention of the last `layers` adds to the class token, [B, width] each."""
-    outputs: list[Tensor] = []
-    hooks = [
-        block.attn.register_forward_hook(lambda _m, _i, output: outputs.append(output[0][:, 0]))
-        for block in visual.transformer.resblocks[-layers:]
-    ]
-    try:
-        yield outputs
-    finally:
-        for hook in hooks:
-            hook.remove()
