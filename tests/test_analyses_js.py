@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from headatlas.render import templates_folder
+from headatlas.template_files import templates_folder
 
 DRIVER = Path(__file__).with_name("analyse_with_node.mjs")
 pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")

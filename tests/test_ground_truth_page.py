@@ -5,6 +5,7 @@ from pathlib import Path
 
 import html5lib
 import pytest
+from site_pages import pages_of
 from synthetic_bundle import edit_json, write_bundle
 from synthetic_truth import write_truth
 
@@ -20,8 +21,8 @@ from clipheads.bundle.ground_truth import (
 )
 from clipheads.bundle.progress import Silent
 from headatlas.atlas_reader import read_atlas
-from headatlas.pages.everything import model_views
-from headatlas.pages.ground_truth import METHODS, ground_truth_page
+from headatlas.pages import ground_truth
+from headatlas.pages.ground_truth import METHODS
 from headatlas.pictures.causal_bars import GROUP_NAMES
 from headatlas.pictures.plots import ablation_plot, descriptions_plot
 from headatlas.publish.check import check_site
@@ -191,7 +192,7 @@ def test_without_a_record_there_is_no_page_and_no_link_to_it(tmp_path: Path) -> 
     atlas = write_bundle(tmp_path / "atlas", images=4)
     generate_site(atlas, tmp_path / "site")
 
-    assert ground_truth_page(model_views(read_atlas(atlas))) is None
+    assert pages_of(read_atlas(atlas), ground_truth) == []
     assert not (tmp_path / "site" / "ground-truth").exists()
     assert "ground-truth/" not in (tmp_path / "site" / "demo-clip" / "index.html").read_text()
 

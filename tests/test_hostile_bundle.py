@@ -15,17 +15,28 @@ from synthetic_bundle import edit_json, write_bundle
 from synthetic_search import write_search
 from synthetic_truth import write_truth
 
+from clipheads.bundle.disk.data_files import data_file
+from clipheads.bundle.disk.record_files import read_record
 from clipheads.bundle.errors import AtlasError
+from clipheads.bundle.paper import PaperRecord
 from clipheads.bundle.progress import Silent
 from clipheads.labels.majority import MAJORITY
 from clipheads.stages.relabel import relabel
 from headatlas.atlas_reader import read_atlas
-from headatlas.pages.everything import build_pages, gallery_files, model_views
-from headatlas.pages.ground_truth import ground_truth_page
+from headatlas.pages import published_head, published_model, table1
+from headatlas.pages.kinds import KINDS
+from headatlas.pages.published import published_view
+from headatlas.pages.site_view import SiteView
+from headatlas.pages.view import model_views
 from headatlas.publish.output import site_output
-from headatlas.publish.search_files import search_page
+from headatlas.publish.search_files import search_export
 from headatlas.render import render
 from headatlas.runtime.onnxruntime_web import Runtime
+from headatlas.site import gallery_files
+
+PAPER = read_record(data_file("published", "paper.json"), PaperRecord)
+OF_A_BUNDLE = [kind for kind in KINDS if kind not in (published_head, published_model, table1)]
+"""The kinds of pages that show what a bundle holds."""
 
 RECORDS = (
     "gallery/manifest.json",
@@ -58,16 +69,16 @@ def written(atlas, out):
     """Make what depends on the bundle, without the pages that all sites have."""
     read = read_atlas(atlas)
     models = model_views(read)
-    search = search_page(read, models, Silent(), lambda: Runtime({}, "not here"))
-    pages = build_pages(read, models, {})
-    pages += [page for page in (search and search.page, ground_truth_page(models)) if page]
+    search = search_export(read, models, Silent(), lambda: Runtime({}, "not here"))
+    site = SiteView(read.gallery, models, published_view(PAPER, models), search)
     with site_output(out) as output:
-        for page in pages:
+        for page in (page for kind in OF_A_BUNDLE for page in kind.pages(site)):
             output.write(page.path, render(page).encode())
-        for path in gallery_files(read.gallery):
-            output.write(path, b"picture")
-        for path, content in (search.files if search else {}).items():
-            output.write(path, content if isinstance(content, bytes) else content.read_bytes())
+            for link, content in page.files.items():
+                data = content if isinstance(content, bytes) else content.read_bytes()
+                output.write(link.path, data)
+        for link in gallery_files(read.gallery):
+            output.write(link.path, b"picture")
 
 
 def refusal(atlas, out):

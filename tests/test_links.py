@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headatlas.links import Link, address, links_in, relative
+from headatlas.links import links_in
+from headatlas.urls import Link, Urls, relative
 
 names = st.text("abAB01.-_ é&%#?", min_size=1, max_size=6).filter(lambda n: n.strip(".") != "")
 paths = st.lists(names, min_size=1, max_size=4).map("/".join)
@@ -19,14 +20,14 @@ def test_a_browser_that_follows_a_relative_link_arrives(source, target, fragment
     root = "https://example.org/some/folder/"
     here = root + "/".join(part.replace("%", "%25") for part in PurePosixPath(source).parts)
     here = here.replace("?", "%3F").replace("#", "%23")
-    href = relative(source, Link(target, fragment))
-    arrived, _, place = urljoin(here, href).partition("#")
+    href = relative(Link(source), Link(target, fragment))
+    arrived, _, anchor = urljoin(here, href).partition("#")
     assert unquote(arrived) == root + target
-    assert place == fragment
+    assert anchor == fragment
 
 
-def test_a_link_to_a_place_on_the_same_page_is_only_the_place():
-    assert relative("m/index.html", Link("m/index.html", "cite")) == "#cite"
+def test_a_link_to_an_anchor_on_the_same_page_is_only_the_fragment():
+    assert relative(Link("m/index.html"), Link("m/index.html", "cite")) == "#cite"
 
 
 @pytest.mark.parametrize(
@@ -38,7 +39,7 @@ def test_a_link_to_a_place_on_the_same_page_is_only_the_place():
     ],
 )
 def test_permanent_addresses_are_folders(base, expected):
-    assert address(base, "m/L1.H2/index.html") == expected
+    assert Urls(base).permanent(Link("m/L1.H2/index.html")) == expected
 
 
 def test_links_are_found_wherever_they_are_nested():

@@ -1,22 +1,46 @@
 """The list of pages is complete and its links are sound before anything is rendered."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from site_pages import pages_of
 from synthetic_bundle import write_bundle
 
+import headatlas.pages
 from clipheads.bundle.errors import AtlasError
 from headatlas.atlas_reader import read_atlas
-from headatlas.links import Link
-from headatlas.pages.everything import (
-    HeadContent,
-    ImageContent,
-    ImagesContent,
-    build_pages,
-    check_links,
-    gallery_files,
-    model_views,
-)
+from headatlas.links import check_links
+from headatlas.pages import images
+from headatlas.pages.head import HeadContent
+from headatlas.pages.image import ImageContent
+from headatlas.pages.images import ImagesContent
+from headatlas.pages.kinds import KINDS
+from headatlas.pages.view import model_views
+from headatlas.site import gallery_files
+from headatlas.template_files import templates_folder
+from headatlas.urls import METHODS, Link
+
+SHARED = {"page", "parts", "profile"}
+"""Templates of which others are made."""
+
+
+def test_each_kind_of_page_is_a_module_and_a_template_of_the_same_stem():
+    templates = {path.stem for path in templates_folder().glob("*.html")}
+    kinds = {kind.__name__.rpartition(".")[2] for kind in KINDS}
+    assert len(kinds) == len(KINDS)
+    assert templates - SHARED == kinds
+    folder = Path(headatlas.pages.__path__[0])
+    with_pages = {
+        path.stem for path in folder.glob("*.py") if "\ndef pages(" in path.read_text("utf-8")
+    }
+    assert with_pages == kinds
+
+
+def test_each_page_has_the_template_of_its_kind(atlas):
+    for kind in KINDS:
+        templates = {page.template for page in pages_of(atlas, kind)}
+        assert templates <= {kind.__name__.rpartition(".")[2] + ".html"}
 
 
 @pytest.fixture(scope="module")
@@ -27,12 +51,7 @@ def atlas(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def pages(atlas):
-    return build_pages(atlas, model_views(atlas), {})
-
-
-def other_files(atlas, pages):
-    jsons = [page.content.json.path for page in pages if isinstance(page.content, HeadContent)]
-    return gallery_files(atlas.gallery) + jsons
+    return pages_of(atlas)
 
 
 def test_the_promised_addresses_are_there(atlas, pages):
@@ -50,24 +69,24 @@ def test_the_promised_addresses_are_there(atlas, pages):
 
 
 def test_no_link_is_broken(atlas, pages):
-    check_links(pages, other_files(atlas, pages))
+    check_links(pages, gallery_files(atlas.gallery))
 
 
 @pytest.mark.parametrize("lost", ["demo-clip/L1.H0/index.html", "other_clip/images/index.html"])
 def test_a_broken_link_is_found_before_anything_is_rendered(atlas, pages, lost):
     left = [page for page in pages if page.path != lost]
     with pytest.raises(AtlasError, match=lost):
-        check_links(left, other_files(atlas, pages))
+        check_links(left, gallery_files(atlas.gallery))
 
 
-def test_a_link_to_a_place_that_a_page_does_not_have_is_found(atlas, pages):
-    bent = replace(pages[0], trail=(), content=Link("methods/index.html", "no-such-place"))
-    with pytest.raises(AtlasError, match="no-such-place"):
-        check_links([bent, *pages[1:]], other_files(atlas, pages))
+def test_a_link_to_an_anchor_that_a_page_does_not_have_is_found(atlas, pages):
+    bent = replace(pages[0], trail=(), content=METHODS.at("no-such-anchor"))
+    with pytest.raises(AtlasError, match="no-such-anchor"):
+        check_links([bent, *pages[1:]], gallery_files(atlas.gallery))
 
 
 def test_a_picture_that_is_not_copied_is_found(atlas, pages):
-    files = [path for path in other_files(atlas, pages) if "small/scene-0002" not in path]
+    files = set(gallery_files(atlas.gallery)) - {Link("gallery/small/scene-0002.webp")}
     with pytest.raises(AtlasError, match=r"small/scene-0002\.webp"):
         check_links(pages, files)
 
@@ -91,20 +110,20 @@ def test_heads_form_one_chain_and_columns_of_layers(pages):
             assert content.later.summary.head == content.record.head
 
 
-def test_a_large_gallery_is_listed_on_several_leaves(atlas, monkeypatch):
-    monkeypatch.setattr("headatlas.pages.everything.LEAF", 4)
-    pages = build_pages(atlas, model_views(atlas), {})
-    check_links(pages, other_files(atlas, pages))
-    leaves = [
+def test_a_large_gallery_is_listed_on_several_pages(atlas, monkeypatch):
+    monkeypatch.setattr(images, "PAGE_SIZE", 4)
+    pages = pages_of(atlas)
+    check_links(pages, gallery_files(atlas.gallery))
+    listing = [
         page
         for page in pages
         if isinstance(page.content, ImagesContent) and page.path.startswith("demo-clip/")
     ]
-    assert [page.path for page in leaves] == [
+    assert [page.path for page in listing] == [
         "demo-clip/images/index.html",
         "demo-clip/images-2/index.html",
     ]
-    shown = [picture.image.id for page in leaves for picture in page.content.pictures]
+    shown = [picture.image.id for page in listing for picture in page.content.pictures]
     assert shown == [image.id for image in atlas.gallery.images]
 
 

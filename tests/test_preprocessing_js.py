@@ -12,7 +12,7 @@ from PIL import Image
 
 from clipheads.gallery.pictures import open_image
 from clipheads.model.open_clip_import import import_open_clip
-from headatlas.render import templates_folder
+from headatlas.template_files import templates_folder
 
 DRIVER = Path(__file__).with_name("preprocess_with_node.mjs")
 pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")

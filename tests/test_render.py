@@ -10,14 +10,13 @@ from typing import get_args
 import html5lib
 import numpy as np
 import pytest
+from site_pages import pages_of
 from synthetic_bundle import edit_json, write_bundle
 
 from clipheads.bundle.labels import LABELLED_BY, LabellerRecord
 from clipheads.maths.scores import MATCHES_NEEDED
 from headatlas.atlas_reader import read_atlas
-from headatlas.pages.everything import HeadContent, build_pages, cited, model_views
-from headatlas.render import (
-    POLICY,
+from headatlas.formats import (
     decimal,
     full_title,
     in_words,
@@ -25,23 +24,53 @@ from headatlas.render import (
     percent,
     plural,
     points,
-    render,
     shortened,
     significant,
 )
+from headatlas.pages import (
+    contrast,
+    contrasts,
+    head,
+    home,
+    image,
+    images,
+    methods,
+    model,
+    not_found,
+    properties,
+    property,  # noqa: A004
+)
+from headatlas.pages.head import HeadContent
+from headatlas.pages.page import POLICY
+from headatlas.render import render
+from headatlas.urls import Urls
 
 BASE = "https://example.org/atlas/"
+COMPUTED = (
+    home,
+    methods,
+    not_found,
+    model,
+    head,
+    properties,
+    property,
+    contrasts,
+    contrast,
+    images,
+    image,
+)
+"""The kinds of pages that show what a build computed."""
 
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
     atlas = read_atlas(write_bundle(tmp_path_factory.mktemp("render"), images=6))
-    return build_pages(atlas, model_views(atlas), {})
+    return pages_of(atlas, *COMPUTED)
 
 
 @pytest.fixture(scope="module")
 def rendered(pages):
-    return {page.path: render(page) for page in cited(pages)}
+    return {page.path: render(page) for page in pages}
 
 
 def attributes(text, tag):
@@ -62,7 +91,7 @@ def test_every_page_is_valid_html(rendered):
         parse(text)
 
 
-def test_promised_places_are_there(pages, rendered):
+def test_every_section_that_other_pages_may_link_to_is_there(pages, rendered):
     for page in pages:
         ids = {
             tag.get("id")
@@ -163,14 +192,14 @@ def test_canonical_addresses_come_with_a_base_url_and_only_then(pages, rendered)
         links = attributes(text, "link")
         return [tag["href"] for tag in links if tag["rel"] == "canonical"]
 
-    assert canonical(render(head, BASE)) == [BASE + "demo-clip/L0.H0/"]
+    assert canonical(render(head, Urls(BASE))) == [BASE + "demo-clip/L0.H0/"]
     assert canonical(rendered[head.path]) == []
 
 
 def test_the_page_for_missing_pages_loads_nothing_and_its_policy_allows_its_own_style(pages):
     (missing,) = [page for page in pages if page.path == "404.html"]
     for base in (None, BASE):
-        text = render(missing, base)
+        text = render(missing, Urls(base))
         # An empty icon keeps browsers from asking the server for /favicon.ico.
         assert attributes(text, "link") == [{"rel": "icon", "href": "data:,"}]
         assert not attributes(text, "script") + attributes(text, "img")
@@ -186,7 +215,7 @@ def test_links_of_the_page_for_missing_pages_lead_up_or_start_at_the_root(pages)
     (missing,) = [page for page in pages if page.path == "404.html"]
 
     def targets(base):
-        return [tag["href"] for tag in attributes(render(missing, base), "a")]
+        return [tag["href"] for tag in attributes(render(missing, Urls(base)), "a")]
 
     # It does not know at which depth it is shown, so without an address it only leads up.
     assert targets(None) == ["../", "../../", "../../../", "/"]
@@ -202,7 +231,7 @@ def test_what_a_page_says_of_labels_is_what_the_record_says_of_the_labeller(tmp_
     labeller = {"kind": "explained", "method": "Shares & weights decide."}
     edit_json(folder / "demo-clip" / "model.json", labeller=labeller)
     atlas = read_atlas(folder)
-    html = {page.path: render(page) for page in build_pages(atlas, model_views(atlas), {})}
+    html = {page.path: render(page) for page in pages_of(atlas, *COMPUTED)}
     for path in ("index.html", "methods/index.html", "demo-clip/index.html"):
         assert "Shares &amp; weights decide." in html[path]
     assert LABELLED_BY["explained"] in html["demo-clip/L0.H0/index.html"]
@@ -281,7 +310,7 @@ def test_a_lower_precision_and_its_error_are_said_on_the_models_page(tmp_path):
     model_file = folder / "demo-clip" / "model.json"
     edit_json(model_file, precision="bf16", precision_error=0.0021)
     atlas = read_atlas(folder)
-    pages = build_pages(atlas, model_views(atlas), {})
+    pages = pages_of(atlas, *COMPUTED)
     html = render(next(page for page in pages if page.path == "demo-clip/index.html"))
 
     assert "multiplied in bf16" in html
@@ -294,7 +323,7 @@ def test_a_page_stays_small_however_many_images_were_skipped(tmp_path):
     missing[0]["file"] = "x" * 5000
     edit_json(folder / "gallery" / "manifest.json", skipped=missing)
     atlas = read_atlas(folder)
-    pages = build_pages(atlas, model_views(atlas), {})
+    pages = pages_of(atlas, *COMPUTED)
     text = next(render(page) for page in pages if page.path.endswith("/images/index.html"))
     assert "99.png" in text
     assert "100.png" not in text

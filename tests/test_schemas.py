@@ -13,8 +13,10 @@ from synthetic_search import write_search
 from synthetic_truth import write_truth
 
 from clipheads.bundle.names import RESERVED_NAMES
+from headatlas import urls
 from headatlas.publish.schemas import RECORDS, schema_files
 from headatlas.site import generate_site
+from headatlas.urls import Urls
 
 FILES = {
     "model": "demo-clip/model.json",
@@ -35,7 +37,7 @@ def atlas(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def schema_of(name: str) -> dict[str, Any]:
-    schema: dict[str, Any] = json.loads(schema_files(None)[f"schema/{name}.json"])
+    schema: dict[str, Any] = json.loads(schema_files(Urls())[urls.schema(name)])
     return schema
 
 

@@ -9,16 +9,23 @@ import pytest
 from synthetic_bundle import edit_json, write_bundle
 from synthetic_search import write_search
 
+from clipheads.bundle.disk.data_files import data_file
+from clipheads.bundle.disk.record_files import read_record
 from clipheads.bundle.errors import BundleError
-from clipheads.bundle.names import RESERVED_NAMES
+from clipheads.bundle.paper import PaperRecord
 from clipheads.bundle.progress import Silent
 from headatlas.atlas_reader import read_atlas
-from headatlas.pages.everything import SEARCH, model_views
+from headatlas.pages.page import POLICY, Page
+from headatlas.pages.published import published_view
+from headatlas.pages.search import pages as search_pages
+from headatlas.pages.site_view import SiteView
+from headatlas.pages.view import model_views
 from headatlas.publish.check import check_site
-from headatlas.publish.search_files import SCRIPT, WASM, search_page
-from headatlas.render import POLICY, render
+from headatlas.publish.search_files import SCRIPT, WASM, search_export
+from headatlas.render import render
 from headatlas.runtime.onnxruntime_web import CDN, VERSION, Runtime
 from headatlas.site import generate_site
+from headatlas.urls import SEARCH
 
 pytestmark = pytest.mark.usefixtures("few_published")
 
@@ -45,32 +52,43 @@ def atlas(tmp_path):
     return tmp_path / "atlas"
 
 
-def _page(atlas, runtime=HERE, progress=None):
+def _page(atlas, runtime=HERE, progress=None) -> Page | None:
+    """The search page, if there is one."""
     read = read_atlas(atlas)
-    return search_page(read, model_views(read), progress or Notes(), lambda: runtime)
+    models = model_views(read)
+    search = search_export(read, models, progress or Notes(), lambda: runtime)
+    published = published_view(
+        read_record(data_file("published", "paper.json"), PaperRecord), models
+    )
+    return next(iter(search_pages(SiteView(read.gallery, models, published, search))), None)
+
+
+def _files(page):
+    """What it brings along, by path from the site's root."""
+    return {link.path: content for link, content in page.files.items()}
 
 
 def test_all_that_the_page_names_is_there_and_named_by_its_content(atlas):
-    search = _page(atlas)
-    site = search.page.content.site
+    page = _page(atlas)
+    site, files = page.content.export.site, _files(page)
     named = [*site["models"], *site["shared"].values()]
     for file in named:
         path = "search/" + file["path"].removeprefix("./")
         assert re.search(r"-[0-9a-f]{16}\.\w+$", path)
-        assert len(search.files[path]) == file["bytes"]
+        assert len(files[path]) == file["bytes"]
     (first,) = site["models"]
-    packed = search.files["search/" + first["path"].removeprefix("./")]
+    packed = files["search/" + first["path"].removeprefix("./")]
     model = json.loads(gzip.decompress(packed))
     assert "projections" not in model["files"]
     for file in model["files"].values():
-        source = search.files[f"search/demo-clip/{file['path'].removeprefix('./')}"]
+        source = files[f"search/demo-clip/{file['path'].removeprefix('./')}"]
         assert source.stat().st_size == file["bytes"]
     assert [head["id"] for head in model["heads"]] == [
         f"L{layer}.H{head}" for layer in range(2) for head in range(3)
     ]
-    modules = {path for path in search.files if path.endswith(".js")}
+    modules = {path for path in files if path.endswith(".js")}
     for path in modules - {"search/sw.js"}:
-        for imported in re.findall(r'"\./([\w-]+\.js)"', search.files[path].decode()):
+        for imported in re.findall(r'"\./([\w-]+\.js)"', files[path].decode()):
             assert f"search/{imported}" in modules
 
 
@@ -89,12 +107,12 @@ def test_nothing_on_the_site_needs_a_type_that_servers_do_not_know(atlas, tmp_pa
 
 
 def test_the_script_of_the_runtime_is_the_pinned_one_and_its_webassembly_is_packed(atlas):
-    search = _page(atlas)
-    runtime = search.page.content.site["runtime"]
-    script, wasm = (search.files[runtime[key]["path"].removeprefix("../")] for key in runtime)
+    page = _page(atlas)
+    runtime, files = page.content.export.site["runtime"], _files(page)
+    script, wasm = (files[runtime[key]["path"].removeprefix("../")] for key in runtime)
     assert script == HERE.files[SCRIPT]
     assert gzip.decompress(wasm) == HERE.files[WASM]
-    assert search.files[f"assets/ort-{VERSION}/LICENSE"]
+    assert files[f"assets/ort-{VERSION}/LICENSE"]
 
 
 def test_without_an_export_there_is_no_page_and_no_link_to_one(tmp_path):
@@ -120,7 +138,7 @@ def test_only_pages_of_models_that_can_be_searched_lead_there(atlas, tmp_path, m
 
 
 def test_the_policy_allows_webassembly_and_nothing_else_more(atlas):
-    policy = dict(part.split(" ", 1) for part in _page(atlas).page.content.policy.split("; "))
+    policy = dict(part.split(" ", 1) for part in _page(atlas).policy.split("; "))
     usual = dict(part.split(" ", 1) for part in POLICY.split("; "))
     assert policy == usual | {
         "script-src": "'self' 'wasm-unsafe-eval'",
@@ -131,20 +149,20 @@ def test_the_policy_allows_webassembly_and_nothing_else_more(atlas):
 
 def test_without_npm_the_page_loads_a_pinned_version_from_elsewhere_and_says_so(atlas):
     notes = Notes()
-    search = _page(atlas, ELSEWHERE, notes)
+    page = _page(atlas, ELSEWHERE, notes)
     (said,) = notes.said
     assert "npm is not installed" in said
     assert VERSION in said
-    runtime = search.page.content.site["runtime"]
+    runtime = page.content.export.site["runtime"]
     for name, key in ((SCRIPT, "script"), (WASM, "wasm")):
         assert runtime[key]["path"] == f"{CDN}{name}"
         assert runtime[key]["integrity"].startswith("sha384-")
     assert VERSION in CDN
-    assert "https://cdn.jsdelivr.net" in search.page.content.policy
-    html = render(search.page, None, search.models)
+    assert "https://cdn.jsdelivr.net" in page.policy
+    html = render(page, searched=page.content.export.names)
     assert "nothing here is loaded from elsewhere" not in html
-    assert "nothing here is loaded from elsewhere" in render(_page(atlas).page)
-    assert not any("ort-" in path for path in search.files)
+    assert "nothing here is loaded from elsewhere" in render(_page(atlas))
+    assert not any("ort-" in path for path in _files(page))
 
 
 def test_an_export_of_another_build_is_left_out_and_named(atlas):
@@ -164,9 +182,8 @@ def test_a_damaged_export_is_one_clear_line(atlas):
 
 
 def test_the_page_says_how_exact_the_exported_models_are(atlas):
-    search = _page(atlas)
-    assert search.page.path == SEARCH.path
-    assert SEARCH.path.split("/")[0] in RESERVED_NAMES
-    html = render(search.page, None, search.models)
+    page = _page(atlas)
+    assert page.link == SEARCH
+    html = render(page, searched=page.content.export.names)
     for part in ("text encoder", "image encoder"):
         assert f"<td>{part}</td>" in html

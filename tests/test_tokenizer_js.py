@@ -15,8 +15,8 @@ import pytest
 from clipheads.bundle.disk.data_files import data_file
 from clipheads.model.open_clip_import import import_open_clip
 from clipheads.texts.pools import read_descriptions
-from headatlas.render import templates_folder
 from headatlas.runtime.tokenizer_merges import merge_table
+from headatlas.template_files import templates_folder
 
 DRIVER = Path(__file__).with_name("tokenize_with_node.mjs")
 pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")

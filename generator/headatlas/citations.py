@@ -37,55 +37,59 @@ class Citation:
     """The BibTeX entry of the publication that the page takes its facts from."""
 
 
-def cite_page(title: str, address: str) -> Citation:
-    """Cite a page of the atlas that belongs to no single model."""
-    return _cite(title, address, f"clip-head-atlas {version('clip-head-atlas')}")
+@dataclass(frozen=True)
+class Reference:
+    """What a citation says of a page, but for its address."""
+
+    title: str
+    note: str = f"clip-head-atlas {version('clip-head-atlas')}"
+    """What the page was computed by and on."""
+    source: str | None = None
+    """The BibTeX entry of the publication that the page takes its facts from."""
+
+    def at(self, address: str) -> Citation:
+        """The citation of the page at this address, which is absolute or a path of the site."""
+        title = self.title[0].upper() + self.title[1:]
+        absolute = "://" in address
+        where = address if absolute else f"Path {address} of this site"
+        path = re.sub(r"^\w+://[^/]*", "", address).strip("/")
+        # Of what a file name may hold, BibTeX's keys may not hold the percent sign.
+        key = ":".join(["clip-head-atlas", *path.split("/")]).rstrip(":").replace("%", "_")
+        lines = [
+            f"  title = {{{_escape(title)}}}",
+            "  author = {{CLIP Head Atlas}}",
+            f"  year = {{{YEAR}}}",
+            f"  url = {{{address}}}" if absolute else f"  howpublished = {{{_escape(where)}}}",
+            f"  note = {{{_escape(self.note)}}}",
+        ]
+        return Citation(
+            plain=f"CLIP Head Atlas: {title} ({YEAR}). {self.note}. {where}",
+            bibtex=f"@misc{{{key},\n" + ",\n".join(lines) + "\n}",
+            address=address,
+            source=self.source,
+        )
 
 
-def cite_model_page(record: ModelRecord, what: str, address: str) -> Citation:
-    """Cite a page of a model's atlas.
+def of_model(record: ModelRecord, what: str) -> Reference:
+    """A page of a model's atlas.
 
     `what` names the page within the model, such as `head L11.H7 (animals)`. The hashes say which
     computation the page shows.
     """
-    return _cite(
+    return Reference(
         f"{what} of {record.name}",
-        address,
         f"clip-head-atlas {record.version}; weights sha256:{record.weights.sha256[:12]},"
         f" gallery sha256:{record.gallery_sha256[:12]}",
     )
 
 
-def cite_published(model: str, what: str, address: str) -> Citation:
-    """Cite a page that shows what the paper's authors published for a model."""
-    return _cite(
+def of_published(model: str, what: str) -> Reference:
+    """A page that shows what the paper's authors published for a model."""
+    return Reference(
         f"{what} of {model}",
-        address,
         "Published by A. Madasu, Y. Gandelsman, V. Lal and P. Howard, Quantifying and Enabling the"
         " Interpretability of CLIP-like Models (2024), arXiv:2409.06579",
-        source=PAPER,
-    )
-
-
-def _cite(title: str, address: str, note: str, source: str | None = None) -> Citation:
-    title = title[0].upper() + title[1:]
-    absolute = "://" in address
-    where = address if absolute else f"Path {address} of this site"
-    path = re.sub(r"^\w+://[^/]*", "", address).strip("/")
-    # Of what a file name may hold, BibTeX's keys may not hold the percent sign.
-    key = ":".join(["clip-head-atlas", *path.split("/")]).rstrip(":").replace("%", "_")
-    lines = [
-        f"  title = {{{_escape(title)}}}",
-        "  author = {{CLIP Head Atlas}}",
-        f"  year = {{{YEAR}}}",
-        f"  url = {{{address}}}" if absolute else f"  howpublished = {{{_escape(where)}}}",
-        f"  note = {{{_escape(note)}}}",
-    ]
-    return Citation(
-        plain=f"CLIP Head Atlas: {title} ({YEAR}). {note}. {where}",
-        bibtex=f"@misc{{{key},\n" + ",\n".join(lines) + "\n}",
-        address=address,
-        source=source,
+        PAPER,
     )
 
 

@@ -13,9 +13,6 @@ from clipheads.bundle.head import HeadRecord
 from clipheads.bundle.labels import LabellerRecord
 from clipheads.bundle.names import HeadId, ModelName
 from clipheads.bundle.record import Index, Record
-from headatlas.links import address
-from headatlas.pages.everything import HeadContent
-from headatlas.pages.published import PublishedHeadContent
 
 DIGITS = 3
 """Significant digits of the largest value of a heat map; the others have as many decimals."""
@@ -69,45 +66,6 @@ class PublishedHeadFile(Record):
     head: Index
     label: PublishedLabel
     same_label: list[OtherHead]
-
-
-def head_file(content: HeadContent, base_url: str | None) -> HeadFile:
-    """What the page of a computed head shows."""
-    model, record = content.model.record, content.record
-    maps = [m for description in record.descriptions for m in description.maps]
-    maps += [m for topic in record.topics for m in topic.maps]
-    return HeadFile(
-        **dict(record),
-        model=model.name,
-        url=address(base_url, content.head.page.path),
-        weights_sha256=model.weights.sha256,
-        gallery_sha256=model.gallery_sha256,
-        version=model.version,
-        labeller=model.labeller,
-        published_label=content.published,
-        rank=content.rank,
-        heads=len(model.heads),
-        ground_truth=content.truth.truth if content.truth else None,
-        heat_maps={str(m.map): rounded(content.model.bundle.maps[m.map]) for m in maps},
-    )
-
-
-def published_head_file(content: PublishedHeadContent, base_url: str | None) -> PublishedHeadFile:
-    """What the page of a head shows of which only the label is published."""
-    head = content.head
-    return PublishedHeadFile(
-        model=head.model,
-        url=address(base_url, head.page.path),
-        id=head.id,
-        layer=head.layer,
-        head=head.head,
-        label=PublishedLabel(text=head.label, source=content.source),
-        same_label=[
-            OtherHead(model=other.model, id=other.id)
-            for group in (content.alike, *(heads for _, heads in content.elsewhere))
-            for other in group
-        ],
-    )
 
 
 def as_json(record: Record) -> bytes:

@@ -1,54 +1,31 @@
-"""Addresses within the site: links are relative, and checked before a page is rendered."""
+"""Finds the links of pages, and refuses those that lead nowhere before a page is rendered."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields, is_dataclass
-from functools import lru_cache
-from pathlib import PurePosixPath
-from urllib.parse import quote
+from dataclasses import fields, is_dataclass
+
+from clipheads.bundle.errors import AtlasError
+from headatlas.pages.page import Page
+from headatlas.urls import Link
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
-    """A file of the site, and optionally a place in it."""
+def check_links(pages: Sequence[Page], files: Iterable[Link]) -> None:
+    """Raise AtlasError if a page links to a page, an anchor or a file that will not exist.
 
-    path: str
-    """From the site's root, such as `demo-clip/L3.H2/index.html`."""
-    fragment: str = ""
-
-
-@lru_cache(maxsize=65536)
-def _relative_path(folder: tuple[str, ...], path: str) -> str:
-    target = PurePosixPath(path).parts
-    shared = 0
-    # The file's own name always stays, so a page in its own folder is `index.html`, never "".
-    for mine, other in zip(folder, target[:-1], strict=False):
-        if mine != other:
-            break
-        shared += 1
-    return quote("/".join([".."] * (len(folder) - shared) + list(target[shared:])))
-
-
-def relative(source: str, link: Link) -> str:
-    """The link as the page `source` writes it.
-
-    File names stay in it (`../L0.H1/index.html`), because a folder opened from disk
-    has no server that would add them.
-
-    >>> relative("demo-clip/L3.H2/index.html", Link("demo-clip/index.html", "heads"))
-    '../index.html#heads'
+    `files` are those of the site beside the pages' own.
     """
-    fragment = f"#{quote(link.fragment)}" if link.fragment else ""
-    if link.path == source and fragment:
-        return fragment
-    return _relative_path(PurePosixPath(source).parts[:-1], link.path) + fragment
-
-
-def address(base_url: str | None, path: str) -> str:
-    """The permanent address of a page: a folder's, without `index.html`.
-
-    Without a base URL it starts at the site's root: `/demo-clip/L3.H2/`.
-    """
-    return f"{(base_url or '').rstrip('/')}/{quote(path.removesuffix('index.html'))}"
+    anchors = {page.path: page.anchors for page in pages}
+    others = {link.path for link in files}
+    for page in pages:
+        others |= {link.path for link in page.files}
+        if page.data:
+            others.add(page.data.link.path)
+    seen: set[int] = set()
+    for page in pages:
+        for link in links_in((page.picture, page.trail, page.content), seen):
+            found = link.path in anchors or link.path in others
+            if not found or (link.fragment and link.fragment not in anchors.get(link.path, ())):
+                target = f"{link.path}#{link.fragment}" if link.fragment else link.path
+                raise AtlasError(f"{page.path}: links to {target}, which the site will not have")
 
 
 def links_in(value: object, seen: set[int]) -> Iterator[Link]:
@@ -74,5 +51,5 @@ def links_in(value: object, seen: set[int]) -> Iterator[Link]:
         inner = value
     else:
         return
-    for each in inner:
-        yield from links_in(each, seen)
+    for item in inner:
+        yield from links_in(item, seen)

@@ -9,30 +9,27 @@ from clipheads.bundle.disk.data_files import data_file
 from clipheads.bundle.disk.owned_files import LIST
 from clipheads.bundle.disk.record_files import read_record
 from clipheads.bundle.errors import AtlasError
+from clipheads.bundle.gallery import GalleryManifest
 from clipheads.bundle.paper import PaperRecord
 from clipheads.bundle.progress import Progress, Silent
+from headatlas import urls
 from headatlas.atlas_reader import Atlas, read_atlas
-from headatlas.head_json import as_json, head_file, published_head_file
-from headatlas.links import address
-from headatlas.pages.everything import (
-    NOT_FOUND,
-    HeadContent,
-    Page,
-    build_pages,
-    check_links,
-    cited,
-    gallery_files,
-    model_views,
-)
-from headatlas.pages.ground_truth import ground_truth_page, ground_truth_plots
-from headatlas.pages.published import PublishedHeadContent, published_pages
+from headatlas.head_json import as_json
+from headatlas.links import check_links
+from headatlas.pages.kinds import all_pages
+from headatlas.pages.page import Page
+from headatlas.pages.published import published_view
+from headatlas.pages.site_view import SiteView
+from headatlas.pages.view import model_views
 from headatlas.pictures.palette import stylesheet
 from headatlas.pictures.thumbnails import thumbnail
 from headatlas.publish.base_url import parse_base_url
 from headatlas.publish.output import Output, site_output
 from headatlas.publish.schemas import schema_files
-from headatlas.publish.search_files import search_page
-from headatlas.render import render, templates_folder
+from headatlas.publish.search_files import search_export
+from headatlas.render import render
+from headatlas.template_files import templates_folder
+from headatlas.urls import Link, Urls
 
 
 @dataclass(frozen=True)
@@ -61,63 +58,55 @@ def generate_site(
     cannot be written, holds such files, or overlaps the atlas, or a base URL that is none.
     """
     progress = progress or Silent()
-    if base_url is not None:
-        base_url = parse_base_url(base_url)
+    addresses = Urls(None if base_url is None else parse_base_url(base_url))
     _refuse_overlap(atlas, out)
     before = _lists(atlas)
     read = read_atlas(atlas, progress)
-    models = model_views(read)
-    paper = read_record(data_file("published", "paper.json"), PaperRecord)
-    labels = {row.model: row.labels for row in paper.models}
-    pages = build_pages(read, models, labels, base_url) + published_pages(paper, models, base_url)
-    search = search_page(read, models, progress)
-    if search is not None:
-        pages.append(search.page)
-    truth = ground_truth_page(models)
-    if truth is not None:
-        pages.append(truth)
-    pages = cited(pages, base_url)
-    plots = ground_truth_plots(models)
-    static = sorted(path for path in (templates_folder() / "static").iterdir() if path.is_file())
-    jsons = [
-        page.content.json.path
-        for page in pages
-        if isinstance(page.content, HeadContent | PublishedHeadContent)
-    ]
-    search_files = {} if search is None else search.files
-    searched = frozenset() if search is None else search.models
-    check_links(pages, [*gallery_files(read.gallery), *jsons, *plots, *search_files])
+    site = view_site(read, progress)
+    pages = all_pages(site)
+    check_links(pages, gallery_files(read.gallery))
 
     with site_output(out) as output:
-        for path in static:
-            output.write(f"assets/{path.name}", path.read_bytes())
-        properties = {bearer.slug for model in read.models for bearer in model.record.properties}
-        output.write("assets/properties.css", stylesheet(len(properties)).encode())
-        for name, content in (schema_files(base_url) | plots).items():
-            output.write(name, content)
-        for name, file in search_files.items():
-            output.write(name, file if isinstance(file, bytes) else file.read_bytes())
+        for link, content in (_assets(read) | schema_files(addresses)).items():
+            output.write(link.path, content)
         _write_gallery(read, output, progress)
-        with progress.stage("Write pages", len(pages), "pages") as advance:
-            for page in pages:
-                html = render(page, base_url, searched, measured=truth is not None)
-                output.write(page.path, html.encode())
-                if isinstance(page.content, HeadContent):
-                    record = head_file(page.content, base_url)
-                    output.write(page.content.json.path, as_json(record))
-                elif isinstance(page.content, PublishedHeadContent):
-                    published = published_head_file(page.content, base_url)
-                    output.write(page.content.json.path, as_json(published))
-                advance(1)
-        if base_url is not None:
-            output.write("sitemap.xml", _sitemap(pages, base_url))
-        output.write("robots.txt", _robots(base_url))
+        _write_pages(pages, site, addresses, output, progress)
+        if addresses.base_url is not None:
+            output.write(urls.SITEMAP.path, _sitemap(pages, addresses))
+        output.write(urls.ROBOTS.path, _robots(addresses))
         if _lists(atlas) != before:
             raise AtlasError(
                 f"{atlas}: was changed while it was read, so the site stays as it was; run "
                 "head-atlas site again when the build or label run has ended"
             )
     return SiteReport(len(pages), len(output.files), output.bytes, output.removed)
+
+
+def view_site(atlas: Atlas, progress: Progress | None = None) -> SiteView:
+    """What the pages of an atlas are made of.
+
+    Raises BundleError if what a model exported for the search page is damaged or incomplete.
+    """
+    models = model_views(atlas)
+    paper = read_record(data_file("published", "paper.json"), PaperRecord)
+    search = search_export(atlas, models, progress or Silent())
+    return SiteView(atlas.gallery, models, published_view(paper, models), search)
+
+
+def gallery_files(gallery: GalleryManifest) -> list[Link]:
+    """The shared pictures: each image, and its centred square in small."""
+    return [
+        link
+        for image in gallery.images
+        for link in (urls.picture(image.id), urls.small_picture(image.id))
+    ]
+
+
+def _assets(atlas: Atlas) -> dict[Link, bytes]:
+    static = (templates_folder() / "static").iterdir()
+    files = {urls.asset(path.name): path.read_bytes() for path in sorted(static) if path.is_file()}
+    properties = {prop.slug for model in atlas.models for prop in model.record.properties}
+    return files | {urls.asset("properties.css"): stylesheet(len(properties)).encode()}
 
 
 def _lists(atlas: Path) -> dict[Path, bytes]:
@@ -138,25 +127,41 @@ def _write_gallery(atlas: Atlas, output: Output, progress: Progress) -> None:
         for image in images:
             source = atlas.folder / "gallery" / f"{image.id}.webp"
             content = source.read_bytes()
-            output.write(f"gallery/{image.id}.webp", content)
-            small = f"gallery/small/{image.id}.webp"
-            digest = hashlib.sha256(content).hexdigest()
-            if not output.keep_derived(small, f"gallery/{image.id}.webp", digest):
+            picture, small = urls.picture(image.id).path, urls.small_picture(image.id).path
+            output.write(picture, content)
+            if not output.keep_derived(small, picture, hashlib.sha256(content).hexdigest()):
                 output.write(small, thumbnail(source))
             advance(1)
 
 
-def _robots(base_url: str | None) -> bytes:
+def _write_pages(
+    pages: list[Page], site: SiteView, addresses: Urls, output: Output, progress: Progress
+) -> None:
+    """Write each page, its data and the files that it brings along."""
+    with progress.stage("Write pages", len(pages), "pages") as advance:
+        for page in pages:
+            html = render(page, addresses, site.searched, measured=bool(site.measured))
+            output.write(page.path, html.encode())
+            if page.data:
+                record = page.data.make(addresses.permanent(page.link))
+                output.write(page.data.link.path, as_json(record))
+            for link, file in page.files.items():
+                output.write(link.path, file if isinstance(file, bytes) else file.read_bytes())
+            advance(1)
+
+
+def _robots(addresses: Urls) -> bytes:
     """Robots may read all pages; they look for this file at the root of a host alone."""
-    sitemap = "" if base_url is None else f"Sitemap: {address(base_url, 'sitemap.xml')}\n"
+    based = addresses.base_url is not None
+    sitemap = f"Sitemap: {addresses.permanent(urls.SITEMAP)}\n" if based else ""
     return f"User-agent: *\nAllow: /\n{sitemap}".encode()
 
 
-def _sitemap(pages: list[Page], base_url: str) -> bytes:
-    addresses = (address(base_url, page.path) for page in pages if page.path != NOT_FOUND)
+def _sitemap(pages: list[Page], addresses: Urls) -> bytes:
+    listed = (addresses.permanent(page.link) for page in pages if page.link != urls.NOT_FOUND)
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         '<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n'
-        + "".join(f"<url><loc>{escape(each)}</loc></url>\n" for each in addresses)
+        + "".join(f"<url><loc>{escape(address)}</loc></url>\n" for address in listed)
         + "</urlset>\n"
     ).encode()

@@ -16,10 +16,13 @@ from clipheads.bundle.ground_truth import (
     LabelTruth,
     MapTruth,
 )
-from headatlas.links import Link
-from headatlas.pages.everything import GROUND_TRUTH, HOME, Crumb, HeadView, ModelView, Page
+from headatlas import urls
+from headatlas.pages.page import ATLAS, Page
+from headatlas.pages.site_view import SiteView
+from headatlas.pages.view import HeadView, ModelView
 from headatlas.pictures.causal_bars import GROUP_NAMES, EffectBar, causal_bars, is_exact
 from headatlas.pictures.plots import ablation_plot, descriptions_plot
+from headatlas.urls import Link
 
 METHODS = {
     "published": ("labels on the pages", "by the labeller of this atlas"),
@@ -129,25 +132,37 @@ class GroundTruthContent:
     """Those by which it was chosen."""
 
 
-def ground_truth_page(models: Sequence[ModelView]) -> Page | None:
-    """The page of all models whose truth is known, or None if there is none."""
-    truths = [(model, truth) for model in models if (truth := model.bundle.truth)]
+def pages(site: SiteView) -> list[Page]:
+    """The one page of all models whose ground truth is known; none if there is no such model."""
+    truths = [(model, truth) for model in site.models if (truth := model.bundle.truth)]
     if not truths:
-        return None
+        return []
     tried = min(len(truth.faithfulness.by_descriptions[0].values) for _, truth in truths)
     steps = tuple(step for step in SHOWN_STEPS if step <= tried)
-    known = tuple(_view(model, truth, steps) for model, truth in truths)
-    return Page(
-        path=GROUND_TRUTH.path,
-        template="ground_truth.html",
-        title="Ground truth",
-        description=(
-            "What moves each head of the demo model, measured by changing one thing of a scene at a"
-            " time, and how many labels are right."
-        ),
-        content=_content(known, steps),
-        trail=(Crumb("Atlas", HOME),),
-    )
+    views = tuple(_view(model, truth, steps) for model, truth in truths)
+    return [
+        Page(
+            link=urls.GROUND_TRUTH,
+            template="ground_truth.html",
+            title="Ground truth",
+            description="What moves each head of the demo model, measured by changing one thing of "
+            "a scene at a time, and how many labels are right.",
+            content=_content(views, steps),
+            trail=(ATLAS,),
+            sections={
+                "heads": "What moves each head",
+                "labels": "How many labels are right",
+                "pixels": "What changes of pixels reveal",
+                "zero-shot": "Zero-shot accuracy",
+                "neighbours": "Precision of neighbours",
+                "maps": "How well heat maps cover the object",
+                "faithfulness": "Faithfulness of descriptions",
+                "stability": "Stability across galleries",
+                "again": "Measure it again",
+            },
+            files={link: plot for view in views for link, plot in _plots(view).items()},
+        )
+    ]
 
 
 def _content(models: tuple[TruthView, ...], steps: tuple[int, ...]) -> GroundTruthContent:
@@ -157,26 +172,19 @@ def _content(models: tuple[TruthView, ...], steps: tuple[int, ...]) -> GroundTru
         steps=steps,
         groups=tuple(GROUP_NAMES.items()),
         compared=tuple(
-            ComparedModel(one.model, one.recipe, one.chosen_on, tuple(map(_label_row, one.labels)))
-            for one in comparison.models
+            ComparedModel(row.model, row.recipe, row.chosen_on, tuple(map(_label_row, row.labels)))
+            for row in comparison.models
         ),
-        chosen_on=tuple(one.model for one in comparison.models if one.chosen_on),
+        chosen_on=tuple(row.model for row in comparison.models if row.chosen_on),
     )
 
 
-def ground_truth_plots(models: Sequence[ModelView]) -> dict[str, bytes]:
-    """The plots of the page as SVG, by path from the site's root."""
-    files = {}
-    for model in models:
-        if model.bundle.truth:
-            faithfulness = model.bundle.truth.faithfulness
-            files[_plot(model, "descriptions").path] = descriptions_plot(faithfulness)
-            files[_plot(model, "ablation").path] = ablation_plot(faithfulness)
-    return files
-
-
-def _plot(model: ModelView, name: str) -> Link:
-    return Link(f"ground-truth/{model.record.name}-{name}.svg")
+def _plots(view: TruthView) -> dict[Link, bytes]:
+    faithfulness = view.record.faithfulness
+    return {
+        view.descriptions_plot: descriptions_plot(faithfulness),
+        view.ablation_plot: ablation_plot(faithfulness),
+    }
 
 
 def _view(model: ModelView, record: GroundTruthRecord, steps: Sequence[int]) -> TruthView:
@@ -204,12 +212,12 @@ def _view(model: ModelView, record: GroundTruthRecord, steps: Sequence[int]) -> 
         mixed=len(mixed),
         mixed_labelled=sum(truth.label is not None for truth in mixed),
         maps=tuple(
-            (name, tuple(one for one in record.maps if one.kind == kind))
+            (name, tuple(row for row in record.maps if row.kind == kind))
             for kind, name in MAPS.items()
         ),
         faithfulness=_faithfulness(record, steps),
-        descriptions_plot=_plot(model, "descriptions"),
-        ablation_plot=_plot(model, "ablation"),
+        descriptions_plot=urls.plot(model.record.name, "descriptions"),
+        ablation_plot=urls.plot(model.record.name, "ablation"),
     )
 
 

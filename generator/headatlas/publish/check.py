@@ -9,9 +9,9 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from clipheads.bundle.errors import AtlasError
-from headatlas.pages.everything import HOME
 from headatlas.publish.html_rules import PageFacts, read_page
 from headatlas.publish.link_targets import Reference, base_path, broken_references, loaded_by_css
+from headatlas.urls import HOME
 
 PAGE_LIMIT = 250_000
 """Bytes of HTML that a page may have."""

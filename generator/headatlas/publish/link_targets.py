@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from headatlas.pages.everything import SEARCH
+from headatlas.urls import SEARCH
 
 NOT_FOUND = "404.html"
 CANONICAL = re.compile(r'<link rel="canonical" href="(https?://[^"]*)">')

@@ -9,8 +9,9 @@ from clipheads.bundle.images import ImagesRecord
 from clipheads.bundle.model import ModelRecord
 from clipheads.bundle.record import Record
 from clipheads.bundle.search import SearchRecord
+from headatlas import urls
 from headatlas.head_json import HeadFile, PublishedHeadFile
-from headatlas.links import Link, address
+from headatlas.urls import Link, Urls
 
 RECORDS: dict[str, type[Record]] = {
     "model": ModelRecord,
@@ -26,20 +27,15 @@ RECORDS: dict[str, type[Record]] = {
 images.json, gallery/manifest.json, search/search.json, ground-truth.json."""
 
 
-def schema_link(name: str) -> Link:
-    """Where the schema of a record lies."""
-    return Link(f"schema/{name}.json")
+def schema_files(addresses: Urls) -> dict[Link, bytes]:
+    """The schemas as JSON."""
+    return {urls.schema(name): _schema(name, record, addresses) for name, record in RECORDS.items()}
 
 
-def schema_files(base_url: str | None) -> dict[str, bytes]:
-    """The schemas by path from the site's root."""
-    files = {}
-    for name, record in RECORDS.items():
-        path = schema_link(name).path
-        schema = {
-            "$schema": "https://json-schema.org/draft/2020-12/schema",
-            "$id": address(base_url, path),
-            **record.model_json_schema(),
-        }
-        files[path] = (json.dumps(schema, ensure_ascii=False, indent=1) + "\n").encode()
-    return files
+def _schema(name: str, record: type[Record], addresses: Urls) -> bytes:
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": addresses.permanent(urls.schema(name)),
+        **record.model_json_schema(),
+    }
+    return (json.dumps(schema, ensure_ascii=False, indent=1) + "\n").encode()

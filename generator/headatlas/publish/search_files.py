@@ -1,4 +1,4 @@
-"""The search page: the five analyses in the visitor's browser, from files exported for it.
+"""What the search page loads: its scripts, its runtime, and what was exported of the models.
 
 A model takes part if its bundle has `search/search.json`. Everything that a browser loads bears
 the hash of its content in its name, except the page itself, its style and its service worker.
@@ -19,12 +19,13 @@ from clipheads.bundle.disk.hashing import sha256_file
 from clipheads.bundle.errors import BundleError
 from clipheads.bundle.progress import Progress
 from clipheads.bundle.search import Fidelity, SearchRecord
+from headatlas import urls
 from headatlas.atlas_reader import REBUILD, Atlas, read_record
-from headatlas.links import Link
-from headatlas.pages.everything import SEARCH, Crumb, ModelView, Page
-from headatlas.render import POLICY, templates_folder
+from headatlas.pages.view import ModelView
 from headatlas.runtime.onnxruntime_web import CDN, INTEGRITY, VERSION, Runtime, fetch_runtime
 from headatlas.runtime.tokenizer_merges import merge_table
+from headatlas.template_files import templates_folder
+from headatlas.urls import Link
 
 RECORD = "search.json"
 SCRIPT, WASM = INTEGRITY
@@ -58,52 +59,33 @@ class Exported:
 
 
 @dataclass(frozen=True, eq=False)
-class SearchContent:
-    """The search page."""
+class SearchExport:
+    """What browsers load for the search page."""
 
-    exports: tuple[Exported, ...]
+    models: tuple[Exported, ...]
+    files: dict[Link, bytes | Path]
+    """Their content, or the file that holds it."""
     site: dict[str, Any]
     """What the page's script has to know."""
     first: Link
     """The script that runs before anything is shown."""
     entry: Link
-    policy: str
     elsewhere: str
     """Where onnxruntime-web comes from, such as https://cdn.jsdelivr.net, if not from the site."""
 
     @property
-    def note(self) -> str:
-        """Which texts the first model takes."""
-        record = self.exports[0].record
-        return NOTES["any" if record.text_encoder and record.tokenizer else "known"]
-
-    @property
-    def sees(self) -> bool:
-        """Whether the first model takes an image of the visitor's own."""
-        return self.exports[0].record.image_encoder is not None
-
-
-@dataclass(frozen=True, eq=False)
-class SearchPage:
-    """The page and the files that only it needs."""
-
-    page: Page
-    files: dict[str, bytes | Path]
-    """Paths from the site's root, with their content or the file that holds it."""
-
-    @property
-    def models(self) -> frozenset[str]:
+    def names(self) -> frozenset[str]:
         """The names of the models that can be searched."""
-        return frozenset(each.model.record.name for each in self.page.content.exports)
+        return frozenset(each.model.record.name for each in self.models)
 
 
-def search_page(
+def search_export(
     atlas: Atlas,
     models: Iterable[ModelView],
     progress: Progress,
     fetch: Callable[[], Runtime] | None = None,
-) -> SearchPage | None:
-    """The search page over all models that were exported for it; None if none was.
+) -> SearchExport | None:
+    """What the search page loads of all models that were exported for it; None if none was.
 
     Says on `progress` where onnxruntime-web cannot be put on the site.
 
@@ -129,36 +111,28 @@ def search_page(
             f"search: {runtime.reason}; the page loads onnxruntime-web {VERSION} from {CDN}, "
             "checked by its hash"
         )
-    files: dict[str, bytes | Path] = {}
+    files: dict[Link, bytes | Path] = {}
     site: dict[str, Any] = {
         "models": [_add_model(files, record, model, atlas) for model, record in exported],
         "shared": {
-            "merges": _add(files, "search", "merges.bin", _merges()),
+            "merges": _add(files, urls.search_file("merges.bin"), _merges()),
         },
         "runtime": _add_runtime(files, runtime),
         "notes": NOTES,
     }
     modules = _modules()
-    files |= {f"search/{name}": content for name, content in modules.values()}
-    elsewhere = "" if runtime.files else "/".join(CDN.split("/")[:3])
-    files["search/sw.js"] = _service_worker(files, [name for name, _ in modules.values()], site)
-    page = Page(
-        path=SEARCH.path,
-        template="search.html",
-        title="Search",
-        description="Ask the attention heads of CLIP with your own words and your own image: "
-        "neighbours, properties and heat maps, computed in your browser.",
-        content=SearchContent(
-            exports=tuple(Exported(model, record) for model, record in exported),
-            site=site,
-            first=Link(f"search/{modules['before-paint.js'][0]}"),
-            entry=Link(f"search/{modules['page.js'][0]}"),
-            policy=_policy(elsewhere),
-            elsewhere=elsewhere,
-        ),
-        trail=(Crumb("Atlas", Link("index.html")),),
+    for name, content in modules.values():
+        files[urls.search_file(name)] = content
+    names = [name for name, _ in modules.values()]
+    files[urls.SERVICE_WORKER] = _service_worker(files, names, site)
+    return SearchExport(
+        models=tuple(Exported(model, record) for model, record in exported),
+        files=files,
+        site=site,
+        first=urls.search_file(modules["before-paint.js"][0]),
+        entry=urls.search_file(modules["page.js"][0]),
+        elsewhere="" if runtime.files else "/".join(CDN.split("/")[:3]),
     )
-    return SearchPage(page=page, files=files)
 
 
 def _belongs(record: SearchRecord, model: ModelView, atlas: Atlas) -> bool:
@@ -171,34 +145,29 @@ def _belongs(record: SearchRecord, model: ModelView, atlas: Atlas) -> bool:
     )
 
 
-def _add(files: dict[str, bytes | Path], folder: str, name: str, content: bytes) -> dict[str, Any]:
+def _add(files: dict[Link, bytes | Path], link: Link, content: bytes) -> dict[str, Any]:
     """Add a file under a name with its hash; return its address from the page, and its size."""
     digest = hashlib.sha256(content).hexdigest()
-    return _add_hashed(files, folder, name, content, digest, len(content))
+    return _add_hashed(files, link, content, digest, len(content))
 
 
 def _add_hashed(
-    files: dict[str, bytes | Path],
-    folder: str,
-    name: str,
-    content: bytes | Path,
-    sha256: str,
-    size: int,
+    files: dict[Link, bytes | Path], link: Link, content: bytes | Path, sha256: str, size: int
 ) -> dict[str, Any]:
-    pure = PurePosixPath(name)
-    path = f"{folder}/{pure.stem}-{sha256[:16]}{pure.suffix}"
-    files[path] = content
-    return {"path": _from_page(path), "bytes": size}
+    path = PurePosixPath(link.path)
+    hashed = Link(str(path.with_name(f"{path.stem}-{sha256[:16]}{path.suffix}")))
+    files[hashed] = content
+    return {"path": _from_page(hashed), "bytes": size}
 
 
-def _from_page(path: str) -> str:
+def _from_page(link: Link) -> str:
     """The address of a file of the site, from the search page."""
-    within = path.removeprefix("search/")
-    return f"../{path}" if within == path else f"./{within}"
+    address = urls.relative(urls.SEARCH, link)
+    return address if address.startswith("../") else f"./{address}"
 
 
 def _add_model(
-    files: dict[str, bytes | Path],
+    files: dict[Link, bytes | Path],
     record: SearchRecord,
     model: ModelView,
     atlas: Atlas,
@@ -218,8 +187,8 @@ def _add_model(
             raise BundleError(f"{path}: missing or damaged; {REBUILD}")
         if key == "projections":
             continue  # for other programs; a browser multiplies by `basis`
-        home = f"search/{model.record.name}"
-        added = _add_hashed(files, home, path.name, path, file.sha256, file.bytes)
+        link = urls.search_file(path.name, model.record.name)
+        added = _add_hashed(files, link, path, file.sha256, file.bytes)
         named[key] = {**added, "path": f"./{added['path'].rsplit('/', 1)[-1]}"}
     content = record.model_dump(mode="json", exclude={"gallery_sha256", "model"}) | {
         "name": model.record.name,
@@ -249,11 +218,11 @@ def _add_model(
     }
     data = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
     packed = gzip.compress(data, 9, mtime=0)
-    added = _add(files, f"search/{model.record.name}", "model.bin", packed)
+    added = _add(files, urls.search_file("model.bin", model.record.name), packed)
     return {"name": model.record.name, **added}
 
 
-def _add_runtime(files: dict[str, bytes | Path], runtime: Runtime) -> dict[str, Any]:
+def _add_runtime(files: dict[Link, bytes | Path], runtime: Runtime) -> dict[str, Any]:
     """Add what runs the models: a script that any server sends as one, and its WebAssembly packed.
 
     Servers know few types: many send `.mjs` as one that browsers do not run, and `.wasm` without
@@ -264,21 +233,18 @@ def _add_runtime(files: dict[str, bytes | Path], runtime: Runtime) -> dict[str, 
             key: {"path": f"{CDN}{name}", "bytes": 0, "integrity": INTEGRITY[name]}
             for key, name in (("script", SCRIPT), ("wasm", WASM))
         }
-    root = f"assets/ort-{VERSION}"
-    files[f"{root}/LICENSE"] = runtime.files["LICENSE"]
+    files[_runtime_file("LICENSE")] = runtime.files["LICENSE"]
+    script = PurePosixPath(SCRIPT).with_suffix(".js").name
+    wasm = PurePosixPath(WASM).with_suffix(".bin").name
     packed = gzip.compress(runtime.files[WASM], 6, mtime=0)
     return {
-        "script": _add(files, root, PurePosixPath(SCRIPT).stem + ".js", runtime.files[SCRIPT]),
-        "wasm": _add(files, root, PurePosixPath(WASM).stem + ".bin", packed),
+        "script": _add(files, _runtime_file(script), runtime.files[SCRIPT]),
+        "wasm": _add(files, _runtime_file(wasm), packed),
     }
 
 
-def _policy(elsewhere: str) -> str:
-    """The page's policy: that of all pages, and WebAssembly, a worker, and files to load."""
-    host = f" {elsewhere}" if elsewhere else ""
-    policy = POLICY.replace("script-src 'self'", f"script-src 'self' 'wasm-unsafe-eval'{host}")
-    policy = policy.replace("connect-src 'self'", f"connect-src 'self'{host}")
-    return f"{policy}; worker-src 'self'"
+def _runtime_file(name: str) -> Link:
+    return urls.asset(f"ort-{VERSION}/{name}")
 
 
 def _modules() -> dict[str, tuple[str, bytes]]:
@@ -301,15 +267,15 @@ def _modules() -> dict[str, tuple[str, bytes]]:
 
 
 def _service_worker(
-    files: dict[str, bytes | Path], modules: list[str], site: dict[str, Any]
+    files: dict[Link, bytes | Path], modules: list[str], site: dict[str, Any]
 ) -> bytes:
     shell = ["./", *(f"./{name}" for name in modules)]
     styles = ("atlas.css", "properties.css", "search.css", "favicon.svg")
-    shell += [f"../assets/{name}" for name in styles]
+    shell += [_from_page(urls.asset(name)) for name in styles]
     script = site["runtime"]["script"]
     if "integrity" not in script:
         shell.append(script["path"])
-    keep = [_from_page(path) for path in files]
+    keep = [_from_page(link) for link in files]
     text = (templates_folder() / "static" / "search" / "sw.js").read_text("utf-8")
     head = f"const SHELL = {json.dumps(shell)};\nconst KEEP = {json.dumps(keep)};\n"
     return (head + text).encode()

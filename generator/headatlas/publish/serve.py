@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 from clipheads.bundle.disk.containment import inside
 from clipheads.bundle.errors import AtlasError
+from headatlas.urls import HOME, NOT_FOUND
 
 LOOPBACK = "127.0.0.1"
 _LOCAL_HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?", re.IGNORECASE)
@@ -78,7 +79,7 @@ class _Handler(SimpleHTTPRequestHandler):
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Answer with the site's own page if nothing has this address."""
-        page = Path(self.directory) / "404.html"
+        page = Path(self.directory) / NOT_FOUND.path
         if code != HTTPStatus.NOT_FOUND or not page.is_file():
             super().send_error(code, message, explain)
             return
@@ -96,7 +97,7 @@ def make_server(folder: Path, port: int) -> ThreadingHTTPServer:
 
     Raises AtlasError if the folder holds no site, or the port is taken or not allowed.
     """
-    if not (folder / "index.html").is_file():
+    if not (folder / HOME.path).is_file():
         raise AtlasError(
             f"{folder}: no site here; run `head-atlas site` first, or name its folder with --dir"
         )

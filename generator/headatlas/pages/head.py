@@ -1,0 +1,186 @@
+"""A head's page: its descriptions, top images, neighbours and heat maps, and what moves it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from clipheads.bundle.ground_truth import HeadTruth
+from clipheads.bundle.head import DescriptionRecord, HeadRecord, ImageShare, TopicMaps
+from headatlas import urls
+from headatlas.citations import of_model
+from headatlas.head_json import HeadFile, rounded
+from headatlas.pages.page import DataTwin, Page
+from headatlas.pages.profile import HeadProfileView, head_profile_view
+from headatlas.pages.site_view import SiteView
+from headatlas.pages.view import (
+    HeadView,
+    HeatMapView,
+    ModelView,
+    NeighbourView,
+    Picture,
+    PropertyView,
+)
+from headatlas.pictures.causal_bars import GROUP_NAMES, EffectBar, causal_bars, is_exact
+
+
+@dataclass(frozen=True, eq=False)
+class DescriptionView:
+    """A TEXTSPAN description with its pictures."""
+
+    record: DescriptionRecord
+    property: PropertyView | None
+    heat: tuple[HeatMapView, ...]
+    near: tuple[NeighbourView, ...]
+    hits: int | None
+    """How many of these images show what the text says; None where that is not known."""
+
+
+@dataclass(frozen=True, eq=False)
+class HeadTruthView:
+    """What is true of a head, of which only models of the demo world have a measure."""
+
+    truth: HeadTruth
+    bars: tuple[EffectBar, ...]
+    leading: tuple[str, str]
+    """The two groups that move it most, as pages call them."""
+    exact: bool
+    """Whether the label is the true property itself."""
+
+
+@dataclass(frozen=True, eq=False)
+class HeadContent:
+    """A head's page."""
+
+    model: ModelView
+    head: HeadView
+    record: HeadRecord
+    rank: int
+    """Among the model's heads by share of variance; 1 is the largest."""
+    descriptions: tuple[DescriptionView, ...]
+    strongest: tuple[tuple[Picture, ImageShare], ...]
+    neighbours: tuple[tuple[Picture, tuple[NeighbourView, ...]], ...]
+    topics: tuple[tuple[TopicMaps, tuple[HeatMapView, ...]], ...]
+    profile: HeadProfileView | None
+    """What moves the head; None if no profile was made."""
+    truth: HeadTruthView | None
+    previous: HeadView | None
+    following: HeadView | None
+    earlier: HeadView | None
+    """The head of the same number in the layer before."""
+    later: HeadView | None
+    published: str | None
+    """The label that the paper's authors published for this head."""
+
+
+def pages(site: SiteView) -> list[Page]:
+    """A page for each head of each model that was built."""
+    return [
+        _page(content)
+        for model in site.models
+        for content in _contents(model, site.published_labels(model))
+    ]
+
+
+def head_file(content: HeadContent, address: str) -> HeadFile:
+    """What the page of a head shows, with its permanent address."""
+    model, record = content.model.record, content.record
+    maps = [m for description in record.descriptions for m in description.maps]
+    maps += [m for topic in record.topics for m in topic.maps]
+    return HeadFile(
+        **dict(record),
+        model=model.name,
+        url=address,
+        weights_sha256=model.weights.sha256,
+        gallery_sha256=model.gallery_sha256,
+        version=model.version,
+        labeller=model.labeller,
+        published_label=content.published,
+        rank=content.rank,
+        heads=len(model.heads),
+        ground_truth=content.truth.truth if content.truth else None,
+        heat_maps={str(m.map): rounded(content.model.bundle.maps[m.map]) for m in maps},
+    )
+
+
+def _page(content: HeadContent) -> Page:
+    model, record = content.model, content.record
+    label = record.label.text
+    name = f"{record.id} of {model.record.name}"
+    texts = "; ".join(description.text for description in record.descriptions[:3])
+    return Page(
+        link=content.head.page,
+        template="head.html",
+        title=f"{name}: {label}" if label else name,
+        description=f"Head {name}, {label or 'without a label'}. {texts}",
+        content=content,
+        trail=model.trail,
+        sections={
+            **({"truth": "Ground truth"} if content.truth else {}),
+            "descriptions": "Descriptions",
+            "strongest": "Top images",
+            "neighbours": "Nearest neighbours in this head",
+            **({"profile": "What moves this head"} if content.profile else {}),
+            "topics": "Topics",
+        },
+        reference=of_model(model.record, f"head {record.id}" + (f" ({label})" if label else "")),
+        picture=content.strongest[0][0].full if content.strongest else None,
+        data=DataTwin(urls.head_data(model.record.name, record.id), partial(head_file, content)),
+    )
+
+
+def _contents(model: ModelView, published: Mapping[str, str]) -> list[HeadContent]:
+    by_position = {(head.summary.layer, head.summary.head): head for head in model.heads}
+    ranked = sorted(model.heads, key=lambda head: -head.summary.variance_share)
+    rank = {head.summary.id: rank for rank, head in enumerate(ranked, start=1)}
+    contents = []
+    for i, (head, record) in enumerate(zip(model.heads, model.bundle.heads, strict=True)):
+        truth = _truth(model, record.id)
+        contents.append(
+            HeadContent(
+                model=model,
+                head=head,
+                record=record,
+                rank=rank[record.id],
+                descriptions=_descriptions(model, record, truth),
+                strongest=tuple((model.pictures[s.image], s) for s in record.strongest),
+                neighbours=tuple(
+                    (model.pictures[own.image], model.near(own.neighbours))
+                    for own in record.image_neighbours
+                ),
+                topics=tuple(
+                    zip(record.topics, model.heats(t.maps for t in record.topics), strict=True)
+                ),
+                profile=head_profile_view(record.profile, model.record.profile),
+                truth=truth,
+                previous=model.heads[i - 1] if i else None,
+                following=model.heads[i + 1] if i + 1 < len(model.heads) else None,
+                earlier=by_position.get((record.layer - 1, record.head)),
+                later=by_position.get((record.layer + 1, record.head)),
+                published=published.get(record.id),
+            )
+        )
+    return contents
+
+
+def _descriptions(
+    model: ModelView, record: HeadRecord, truth: HeadTruthView | None
+) -> tuple[DescriptionView, ...]:
+    hits: Sequence[int | None] = truth.truth.hits if truth else [None] * len(record.descriptions)
+    return tuple(
+        DescriptionView(
+            record=description,
+            property=model.property_named(description.property),
+            heat=model.heat(description.maps),
+            near=model.near(description.neighbours),
+            hits=count,
+        )
+        for description, count in zip(record.descriptions, hits, strict=True)
+    )
+
+
+def _truth(model: ModelView, identity: str) -> HeadTruthView | None:
+    if model.bundle.truth is None:
+        return None
+    truth = next(head for head in model.bundle.truth.heads if head.id == identity)
+    first, second, *_ = (GROUP_NAMES[effect.name] for effect in truth.groups)
+    return HeadTruthView(truth, causal_bars(truth), (first, second), is_exact(truth))

@@ -1,0 +1,59 @@
+"""The methods page: it defines every number in the atlas."""
+
+from dataclasses import dataclass
+
+from headatlas import urls
+from headatlas.pages.page import ATLAS, Page
+from headatlas.pages.site_view import SiteView
+from headatlas.pages.view import ModelView
+
+SECTIONS = {
+    "decomposition": "An embedding is a sum over heads",
+    "shares": "Shares",
+    "low-rank": "Low-rank coordinates",
+    "textspan": "TEXTSPAN",
+    "labels": "Labels",
+    "entanglement": "Entanglement score",
+    "association": "Association score",
+    "neighbours": "Neighbours",
+    "segmentation": "Heat maps",
+    "profile": "What moves a head",
+    "pictures": "Pictures",
+    "limits": "Limits",
+    "data": "Data",
+    "references": "References",
+}
+"""Other pages link to these where they use a word that is defined there."""
+
+
+@dataclass(frozen=True, eq=False)
+class MethodsContent:
+    """The methods page."""
+
+    models: tuple[ModelView, ...]
+    measured: bool
+    """Whether the ground truth of a model is known."""
+    picks: int
+    """Descriptions of a head, of the head that has most."""
+
+
+def pages(site: SiteView) -> list[Page]:
+    """The one page."""
+    return [
+        Page(
+            link=urls.METHODS,
+            template="methods.html",
+            title="Methods",
+            description="How the atlas decomposes a CLIP vision transformer into its heads, "
+            "describes and labels them, and what its scores mean.",
+            content=MethodsContent(
+                models=site.models,
+                measured=bool(site.measured),
+                picks=max(
+                    len(head.descriptions) for model in site.models for head in model.bundle.heads
+                ),
+            ),
+            trail=(ATLAS,),
+            sections=SECTIONS,
+        )
+    ]
