@@ -76,7 +76,7 @@ def test_contrasts_are_pairs(tmp_path: Path) -> None:
     path.write_text("first,second\na cat,a dog\na cat,a dog\nred,blue\n")
     assert read_contrasts(path) == [("a cat", "a dog"), ("red", "blue")]
     path.write_text("first,second\na cat,\n")
-    with pytest.raises(AtlasError, match="'a cat' has no text to be compared with"):
+    with pytest.raises(AtlasError, match="'a cat' has no text to be contrasted with"):
         read_contrasts(path)
 
 

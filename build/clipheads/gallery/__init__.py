@@ -1,1 +1,1 @@
-"""The images: found, read, shown, and changed one thing at a time."""
+"""The images of a gallery: found, read, written for pages, and transformed."""

@@ -5,8 +5,8 @@
 >>> [image_id(name) for name in ("IMG_1234.JPG", "日本.png")]
 ['img-1234--xf2e3e113161a', 'item--x831c5343b9d1']
 
-A name of lower-case letters, digits and hyphens can be read back from its id, so that no two have
-one id. Any other name is marked by its hash. So an image keeps its address whatever is added,
+A name of lower-case letters, digits and hyphens can be recovered from its id, so that ids are
+unique. Any other name is marked by its hash. An image thus keeps its address whatever is added,
 removed or renamed beside it.
 """
 
@@ -15,7 +15,7 @@ import re
 from clipheads.bundle.slugs import short_hash, slug
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
-"""The files that are taken for images."""
+"""Suffixes of image files."""
 
 UNMARKED = "png"
 """The one suffix that an id leaves out."""

@@ -1,4 +1,4 @@
-"""A word as ink on a card, in the font that Pillow carries."""
+"""A word as ink on a card, in the font that comes with Pillow."""
 
 from functools import lru_cache
 
@@ -12,7 +12,7 @@ def ink(word: str, width: int, height: int, *, margin: float) -> NDArray[np.floa
     """Draw `word` in the middle of a card and as large as it allows, [height, width]; 1 is ink.
 
     Args:
-        word: one that is not `unprintable`.
+        word: a printable word, see `unprintable`.
         width: of the card, in pixels.
         height: of the card, in pixels.
         margin: what stays free at every edge, as a fraction of the height.
@@ -35,5 +35,5 @@ def unprintable(word: str) -> str:
     font = ImageFont.load_default(20)
     # A font draws the same sign for every character that it lacks.
     missing = bytes(font.getmask("\uffff"))
-    blanks = (one for one in word if not one.isspace())
-    return next((one for one in blanks if bytes(font.getmask(one)) == missing), "")
+    signs = (sign for sign in word if not sign.isspace())
+    return next((sign for sign in signs if bytes(font.getmask(sign)) == missing), "")

@@ -1,6 +1,6 @@
-"""The gallery: from images in any common format to what the atlas shows.
+"""Reads images in any common format, and writes them as the pages show them.
 
-Models see the original files, through `open_image`; pages show the resized WebP.
+Models get the original files through `open_image`; pages show the resized WebP.
 """
 
 import hashlib
@@ -26,17 +26,17 @@ from clipheads.gallery.found import ImageFile
 LONG_SIDE = 512
 QUALITY = 82
 MAX_PIXELS = 80_000_000
-"""More is refused: a file of a few kilobytes can unpack to gigabytes."""
+"""Larger images are refused: a file of a few kilobytes can decode to gigabytes."""
 
 MAX_RATIO = 100
-"""How many times as long as wide an image may be: a model brings its short side to its own size,
-and a line of a few kilobytes would grow to gigabytes."""
+"""Largest aspect ratio: preprocessing resizes the short side to the model's input, so that a thin
+line of a few kilobytes would grow to gigabytes."""
 
 PIXELS_AT_ONCE = MAX_PIXELS
 """Threads wait rather than hold more decoded pixels than this."""
 
 BAND_PIXELS = 4_000_000
-"""Images are converted in bands of rows, because a conversion holds them several times over."""
+"""Images are converted in bands of rows, because a conversion needs several copies in memory."""
 
 THREADS = min(8, os.cpu_count() or 1)
 
@@ -109,8 +109,8 @@ def write_gallery(
 def open_image(path: ImageFile) -> Image.Image:
     """Open an image as 8-bit RGB, upright, on white where it is transparent.
 
-    Of an animation or a multi-page file the first picture is taken. Colour profiles are
-    left aside, as in the preprocessing that CLIP was trained with.
+    Of an animation or a multi-page file the first frame is taken. Colour profiles are ignored, as
+    in the preprocessing that CLIP was trained with.
 
     Raises:
         GalleryError: saying why it cannot be read, without the file's name.
@@ -153,9 +153,9 @@ def open_image(path: ImageFile) -> Image.Image:
 
 @contextmanager
 def room_for(path: ImageFile) -> Iterator[None]:
-    """Wait until this thread may hold the pixels of an image, and count them as held until the end.
+    """Wait until there is room for the pixels of an image, and reserve it until the end.
 
-    What is no image needs no room.
+    A file that is no image needs no room.
     """
     try:
         with opened(path) as data, Image.open(data) as file:
@@ -167,7 +167,7 @@ def room_for(path: ImageFile) -> Iterator[None]:
 
 
 class _Room:
-    """So many pixels may be held at once; whoever wants more waits."""
+    """A limit on the pixels that threads hold at once; a thread that exceeds it waits."""
 
     def __init__(self, pixels: int) -> None:
         self._free = pixels
@@ -175,7 +175,7 @@ class _Room:
 
     @contextmanager
     def taken(self, pixels: int) -> Iterator[None]:
-        """Hold `pixels` until the end."""
+        """Reserve room for `pixels` until the end."""
         with self._changed:
             self._changed.wait_for(lambda: self._free >= pixels)
             self._free -= pixels
@@ -193,7 +193,7 @@ _room = _Room(PIXELS_AT_ONCE)
 def in_order(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
     """Apply `work` in threads, a few items ahead, and give the results in order.
 
-    Unlike `Executor.map`, it never holds more than a few results that nobody has taken.
+    Unlike `Executor.map`, it never holds more than a few results that were not consumed.
     """
     source = iter(items)
     with ThreadPoolExecutor(THREADS) as executor:
@@ -237,7 +237,7 @@ def _hash(image: Image.Image) -> str:
 
 
 def _grey_to_8_bits(values: np.ndarray) -> np.ndarray:
-    """Bring 16-bit, 32-bit and floating grey values to 0…255 by the range that they use."""
+    """Scale 16-bit, 32-bit and floating-point grey values to 0…255 by their range."""
     height, width = values.shape
     bands = [slice(top, bottom) for _, top, _, bottom in _bands((width, height))]
     low = min(float(_finite(values[band]).min()) for band in bands)

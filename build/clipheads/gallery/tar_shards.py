@@ -1,7 +1,7 @@
 """The members of an uncompressed tar file, read where they lie; nothing is unpacked.
 
 A tar file has no table of contents: a header that is damaged, or an end that is missing, would
-silently lose all members behind it. So a shard is read whole or refused.
+silently lose all members behind it. Therefore a shard is read as a whole or refused.
 """
 
 import io
@@ -17,7 +17,7 @@ from clipheads.bundle.errors import GalleryError
 MOST_SHARDS = 100_000
 
 LONGEST_HEADER = 2**20
-"""Bytes of one header; what is longer is not held in memory."""
+"""Bytes of a header; a longer one is not read."""
 
 CHUNK = 2**20
 
@@ -81,7 +81,7 @@ def shard_members(shard: Path) -> list[tuple[ShardMember, bool]]:
         raise GalleryError(f"{shard}: no such shard") from None
     except OSError as error:
         raise GalleryError(f"{shard}: cannot be read ({error.strerror})") from error
-    # Of a header that says nonsense, tarfile raises more than its own errors.
+    # On a nonsensical header tarfile raises more than its own errors.
     except (tarfile.TarError, ValueError, RecursionError, MemoryError, OverflowError) as error:
         why = "it is compressed; unpack it with gunzip" if _is_gzip(shard) else str(error)
         raise GalleryError(f"{shard}: cannot be read as a tar file ({why})") from error
@@ -106,7 +106,7 @@ def member_bytes(member: ShardMember, most: int) -> bytes:
 
 
 class _Headers(io.RawIOBase):
-    """A tar file of which only headers are read, none of them longer than one can be."""
+    """A tar file of which only headers of plausible length are read."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -141,8 +141,8 @@ def _members(shard: Path, file: BinaryIO) -> tuple[list[tuple[ShardMember, bool]
 def _check_end(shard: Path, file: BinaryIO, end: int) -> None:
     """Make sure that a tar file ends with its mark, a block of zeros, and nothing behind it.
 
-    tarfile takes a damaged header for the end, and a file that is cut between two members for a
-    whole one.
+    tarfile takes a damaged header for the end, and a file that is truncated between two members for
+    a complete one.
     """
     file.seek(end)
     if len(file.read(tarfile.BLOCKSIZE).rstrip(b"\0")):

@@ -1,8 +1,8 @@
-"""Changes to a picture, each of which takes one thing away or adds one and keeps the rest.
+"""Transforms of pictures: each removes or adds a single thing and keeps the rest.
 
 A transform is a pure function of a picture and a seed. It works on the square of RGB values from
 0 to 1 that a model sees before normalisation, so that it is the same for every model; lengths are
-fractions of the picture's side. What is drawn at random is drawn from the seed alone.
+fractions of the picture's side. All randomness comes from the seed.
 
 >>> picture = torch.rand(3, 64, 64)
 >>> same = mirror(mirror(picture, seed=0), seed=0)
@@ -22,7 +22,7 @@ from torch.nn.functional import conv2d, interpolate, pad
 from clipheads.gallery.lettering import ink
 
 VERSION = 1
-"""Raised when a transform would change the same picture otherwise, or has another name."""
+"""Raised when a transform gives another result for the same picture, or has another name."""
 
 LUMA = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in the brightness Y of Rec. 601."""
@@ -52,7 +52,7 @@ Transform = Callable[[Tensor, int], Tensor]
 
 @dataclass(frozen=True)
 class NamedTransform:
-    """A transform with what a reader has to know of it."""
+    """A transform with its names."""
 
     name: str
     """In records and addresses of columns."""
@@ -72,7 +72,7 @@ def rotate_hue(picture: Tensor, seed: int) -> Tensor:
     """Rotate all hues by one angle between 90° and 270°, and keep every pixel's brightness Y.
 
     The angle is that in the plane of R − Y and B − Y. A colour that would leave the RGB cube is
-    brought back along the line to its grey, which keeps hue and brightness and takes saturation.
+    moved along the line to its grey, which keeps hue and brightness and lowers saturation.
     """
     angle = math.radians(float(np.random.default_rng(seed).uniform(90, 270)))
     luma = _luma(picture)
@@ -157,15 +157,15 @@ def zoom(picture: Tensor, seed: int) -> Tensor:  # noqa: ARG001
 def shift(picture: Tensor, seed: int) -> Tensor:
     """Move the picture by a quarter of its side in one of four directions.
 
-    What leaves at one edge comes in at the opposite one, so that nothing is lost or made up.
+    What leaves at an edge re-enters at the opposite edge, so that nothing is lost or invented.
     """
-    way = int(np.random.default_rng(seed).integers(4))
-    step = round(SHIFT * picture.shape[-1]) * (1 if way % 2 else -1)
-    return picture.roll(step, dims=-1 if way < 2 else -2)
+    direction = int(np.random.default_rng(seed).integers(4))
+    step = round(SHIFT * picture.shape[-1]) * (1 if direction % 2 else -1)
+    return picture.roll(step, dims=-1 if direction < 2 else -2)
 
 
 def white_card(picture: Tensor, seed: int) -> Tensor:  # noqa: ARG001
-    """Lay a white card over the lower part: what a printed word hides, without the word."""
+    """Lay a white card over the lower part: the control for a printed word."""
     top, bottom = _card(picture)
     result = picture.clone()
     result[:, top:bottom] = 1
@@ -188,12 +188,12 @@ def print_word(word: str) -> Transform:
 
 
 def word_of(words: Sequence[str], seed: int) -> int:
-    """Return which of `words` the picture of this seed bears: they take turns."""
+    """Return the index of the word that is printed on the picture of this seed: they take turns."""
     return seed % len(words)
 
 
 def all_transforms(words: Sequence[str]) -> list[NamedTransform]:
-    """Return all transforms in the order of pages; of `words` each picture bears the next one."""
+    """Return all transforms in the order of pages; `words` are printed in turn."""
     printed = [print_word(word) for word in words]
 
     def print_words(picture: Tensor, seed: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Where in an image a head finds a text: heat maps over the patches.
+"""Heat maps over the patches: where in an image a head finds a text (zero-shot segmentation).
 
 A patch token n adds c[l,h,n] to the contribution of head (l, h), and with a text t the
 inner product ⟨c[l,h,n], t⟩ = ⟨y[n], Bᵀt⟩. Maps are given as *tokens × ⟨c[n], t⟩*: what the
@@ -15,7 +15,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class TopicRequest:
-    """A map of one text in one head over one image, all given by their places."""
+    """A map of one text in one head over one image, all given by their indices."""
 
     image: int
     head: int
@@ -76,10 +76,10 @@ def draw_maps(
     Args:
         topics: requests whose maps come first, in this order.
         contrasts: requests whose maps follow, in this order.
-        texts: [n, D] unit text embeddings, to which the requests' places refer.
-        basis: [heads, D, r]; its heads are those to which the places refer.
+        texts: [n, D] unit text embeddings, to which the requests' indices refer.
+        basis: [heads, D, r]; its heads are those to which the indices refer.
         grid: rows and columns of patches.
-        patches: given places of images, yields each with its [heads, 1 + rows·columns, r].
+        patches: given indices of images, yields each with its [heads, 1 + rows·columns, r].
 
     Returns:
         [topics + contrasts, rows, columns] float16.
@@ -87,10 +87,10 @@ def draw_maps(
     maps = torch.zeros(len(topics) + len(contrasts), *grid, dtype=torch.float16)
     pairs = {(request.head, request.text) for request in topics}
     # One row for each text in each head, not for each request: few texts, many images.
-    place = {pair: row for row, pair in enumerate(sorted(pairs))}
-    queries = torch.empty(len(place), basis.shape[2])
+    row_of = {pair: row for row, pair in enumerate(sorted(pairs))}
+    queries = torch.empty(len(row_of), basis.shape[2])
     for head in {head for head, _ in pairs}:
-        own = [(text, row) for (other, text), row in place.items() if other == head]
+        own = [(text, row) for (other, text), row in row_of.items() if other == head]
         queries[[row for _, row in own]] = texts[[text for text, _ in own]] @ basis[head]
     sides = {
         text: torch.einsum("hdr,d->hr", basis, texts[text])
@@ -103,11 +103,11 @@ def draw_maps(
     for index, image in enumerate(images):
         wanted.setdefault(image, []).append(index)
     for image, tokens in patches(sorted(wanted)):
-        mine = [index for index in wanted[image] if index < len(topics)]
-        if mine:
-            heads = [topics[index].head for index in mine]
-            rows = [place[topics[index].head, topics[index].text] for index in mine]
-            maps[mine] = topic_map(tokens[heads], queries[rows], grid).half()
+        own_topics = [index for index in wanted[image] if index < len(topics)]
+        if own_topics:
+            heads = [topics[index].head for index in own_topics]
+            rows = [row_of[topics[index].head, topics[index].text] for index in own_topics]
+            maps[own_topics] = topic_map(tokens[heads], queries[rows], grid).half()
         for index in wanted[image]:
             if index >= len(topics):
                 request = contrasts[index - len(topics)]

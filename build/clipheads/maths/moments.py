@@ -28,7 +28,7 @@ class Moments:
         return self.scatter / self.count
 
     def merge(self, other: "Moments") -> "Moments":
-        """Return the moments of both shards together."""
+        """Return the moments of both shards together (Chan's parallel algorithm)."""
         count = self.count + other.count
         step = other.mean - self.mean
         between = (self.count * other.count / count) * step[..., :, None] * step[..., None, :]
@@ -57,7 +57,7 @@ def moments(samples: Tensor) -> Moments:
 
 @dataclass(frozen=True, eq=False)
 class TermMoments:
-    """How much of the unit embedding, and of its variance, each contribution makes.
+    """The share of each contribution in the unit embedding and in its variance.
 
     Terms are in the order of `term_shares`: the input, the heads layer by layer, the MLPs.
     """
@@ -82,7 +82,7 @@ class TermMoments:
         return self.scatter / total if total > 0 else torch.zeros_like(self.scatter)
 
     def merge(self, other: "TermMoments") -> "TermMoments":
-        """Return the moments of both shards together."""
+        """Return the moments of both shards together (Chan's parallel algorithm)."""
         count = self.count + other.count
         part = other.count / count
         terms, embedding = other.terms - self.terms, other.embedding - self.embedding
@@ -132,7 +132,7 @@ def split_terms(values: Tensor, layers: int, heads: int) -> tuple[Tensor, Tensor
 
 
 def _inner_products(parts: Decomposition, basis: Tensor, directions: Tensor) -> Tensor:
-    """Return ⟨c, direction⟩ of every term, [B, terms] in float64, for one direction an image."""
+    """Return ⟨c, direction⟩ of every term, [B, terms] in float64; each image has a direction."""
     queries = torch.einsum("bd,lhdr->blhr", directions, basis).cpu().double()
     directions = directions.cpu().double()
     products = (

@@ -1,4 +1,4 @@
-"""Nearest neighbours by what a head writes: of images, of texts, and by property.
+"""Exact k-NN by the contributions of a head: of images, of texts, and by property.
 
 All inner products are taken on coordinates y = Bᵀc in the head's own orthonormal basis,
 where they equal those between the contributions c themselves.
@@ -14,17 +14,17 @@ _LARGEST_INDEX = 0xFFFF_FFFF
 
 
 def top_k(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Return the `k` highest scores of each row and their places, highest first.
+    """Return the indices and values of the `k` highest scores of each row, highest first.
 
-    Of equal scores the one with the lower index comes first, whatever the device. With
-    fewer than `k` columns all are returned.
+    Ties are broken by the lower index, on every device. With fewer than `k` columns all are
+    returned.
 
     Args:
         scores: [..., n] float32, without NaN.
-        k: how many are wanted.
+        k: number of scores.
 
     Returns:
-        places [..., k] int64 and scores [..., k] float32.
+        indices [..., k] int64 and scores [..., k] float32.
 
     >>> top_k(torch.tensor([0.5, 1.0, 0.5, 0.5]), 3)[0].tolist()
     [1, 0, 2]
@@ -36,8 +36,8 @@ def top_k(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
     rank = _LARGEST_INDEX - torch.arange(scores.shape[-1], device=scores.device)
     keys = (ordered << 32) + rank
     chosen = keys.topk(min(k, scores.shape[-1]), dim=-1).values
-    places = _LARGEST_INDEX - (chosen & _LARGEST_INDEX)
-    return places, scores.float().gather(-1, places)
+    indices = _LARGEST_INDEX - (chosen & _LARGEST_INDEX)
+    return indices, scores.float().gather(-1, indices)
 
 
 def nearest(vectors: Tensor, k: int, rows: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -45,24 +45,24 @@ def nearest(vectors: Tensor, k: int, rows: Tensor | None = None) -> tuple[Tensor
 
     Args:
         vectors: [N, d]; a zero vector has cosine 0 with all.
-        k: how many are wanted.
-        rows: places of the vectors whose neighbours are wanted; all if None.
+        k: number of neighbours.
+        rows: indices of the query vectors; all if None.
 
     Returns:
-        places [rows, k'] and cosines [rows, k'], k' = min(k, N − 1), never a vector itself.
+        indices [rows, k'] and cosines [rows, k'], k' = min(k, N − 1), never a vector itself.
     """
     unit = normalize(vectors.float(), dim=-1)
     count = len(unit)
-    wanted = torch.arange(count) if rows is None else rows
+    queries = torch.arange(count) if rows is None else rows
     block = max(1, 4_000_000 // max(1, count))
     k = min(k, count - 1)
     found = []
-    for part in torch.split(wanted, block):
+    for part in torch.split(queries, block):
         cosines = unit[part] @ unit.T
         cosines[torch.arange(len(part)), part] = -torch.inf
         found.append(top_k(cosines, k))
-    places, cosines = (torch.cat(parts) for parts in zip(*found, strict=True))
-    return places, cosines.clamp(-1, 1)
+    indices, cosines = (torch.cat(parts) for parts in zip(*found, strict=True))
+    return indices, cosines.clamp(-1, 1)
 
 
 def image_neighbours(
@@ -72,46 +72,46 @@ def image_neighbours(
 
     Args:
         coordinates: [N, heads, r], the coordinates of all images in all heads.
-        k: how many are wanted.
-        advance: told each head that is done.
+        k: number of neighbours.
+        advance: called with 1 after each head.
 
     Returns:
-        places [heads, N, k'] int32 and cosines [heads, N, k'] float32, k' = min(k, N − 1).
+        indices [heads, N, k'] int32 and cosines [heads, N, k'] float32, k' = min(k, N − 1).
     """
     images, heads, _ = coordinates.shape
     k = min(k, images - 1)
-    places = torch.empty(heads, images, k, dtype=torch.int32)
+    indices = torch.empty(heads, images, k, dtype=torch.int32)
     cosines = torch.empty(heads, images, k)
     for head in range(heads):
-        places[head], cosines[head] = nearest(coordinates[:, head], k)
+        indices[head], cosines[head] = nearest(coordinates[:, head], k)
         advance(1)
-    return places, cosines
+    return indices, cosines
 
 
 def text_neighbours(coordinates: Tensor, queries: Tensor, k: int = 8) -> tuple[Tensor, Tensor]:
-    """Find for each text the images whose contribution by one head is most like it.
+    """Find for each text the images whose contribution by a head is most similar to it.
 
     Args:
         coordinates: [N, r], of all images in one head.
-        queries: [n, r], Bᵀt of unit texts t. They are not brought to unit length: the score
+        queries: [n, r], Bᵀt of unit texts t. They are not normalised: the score
             is ⟨c, t⟩ / (‖c‖ ‖t‖), the cosine in the joint embedding.
-        k: how many are wanted.
+        k: number of neighbours.
 
     Returns:
-        places [n, k'] and cosines [n, k'], k' = min(k, N).
+        indices [n, k'] and cosines [n, k'], k' = min(k, N).
     """
     return top_k(queries @ normalize(coordinates.float(), dim=-1).T, k)
 
 
 def property_vectors(coordinates: Tensor, basis: Tensor, heads: Sequence[int]) -> Tensor:
-    """Mean contribution of each image over the heads that bear a property.
+    """Mean contribution of each image over the heads that are labelled with a property.
 
     Different heads have different bases, so this is taken in the joint embedding.
 
     Args:
         coordinates: [N, heads, r].
         basis: [heads, D, r].
-        heads: places of the bearing heads on the axis `heads`.
+        heads: indices of the labelled heads.
 
     Returns:
         [N, D].

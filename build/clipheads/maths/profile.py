@@ -1,11 +1,11 @@
-"""The causal profile of heads: how far each moves when one thing about a picture is changed.
+"""The causal profile of heads: how far a change to pictures moves each head's contribution.
 
-The measure is the total effect E‖Δy‖² / (2 Var y), where Δy is what a transform changes in a
-head's contribution y, and Var y the trace of its covariance over the same pictures. It is 0 where
-the head does not notice the change, and 1 where the change moves it as far as another picture
-would: for two independent pictures E‖Δy‖² is 2 Var y. Above 1 a transform takes pictures further
-than they differ among themselves. For coordinates in an orthonormal basis it is that of the
-contributions. Its form is Jansen's estimator of Sobol's total-effect index (Jansen, 1999).
+The measure is the total effect E‖Δy‖² / (2 Var y), where Δy is the change of a head's contribution
+y under a transform, and Var y the trace of its covariance over the same pictures. It is 0 for a
+head that ignores the change, and 1 where the change moves it as far as another picture would: for
+two independent pictures E‖Δy‖² is 2 Var y. Above 1 the transform moves pictures further than they
+differ among themselves. Coordinates in an orthonormal basis give the same value as contributions.
+It is Jansen's estimator of Sobol's total-effect index (Jansen, 1999).
 """
 
 from collections.abc import Iterable, Sequence
@@ -56,12 +56,12 @@ class Reading:
     """How far a printed word moves contributions towards the word's own text, each [heads]."""
 
     towards: Tensor
-    """Mean of ⟨Δc, t⟩ over the images, t being the text of the word that the image bears."""
+    """Mean of ⟨Δc, t⟩ over the images, t being the text of the word printed on the image."""
     deviations: Tensor
     """The same in standard deviations of ⟨c, t⟩ over the images without the word."""
     beyond: Interval
-    """By how many of them it moves further towards that text than, on average, towards those of
-    the other words, which the image does not bear: 0 for a head that does not read."""
+    """The same minus the mean over the texts of the other words, which are not on the image: 0 for
+    a head that does not read."""
 
     @property
     def reads(self) -> Tensor:
@@ -80,7 +80,7 @@ def measure_effects(before: Tensor, after: Iterable[Tensor]) -> Effects:
     y = y - y.mean(dim=0)
     lengths = y.square().sum(dim=2)  # [N, heads]
     moved = torch.stack(
-        [(one.double() - before.double()).square().sum(dim=2) for one in after], dim=2
+        [(moved.double() - before.double()).square().sum(dim=2) for moved in after], dim=2
     )
     count = len(y)
     weights = resampling(count)

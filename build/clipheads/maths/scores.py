@@ -17,24 +17,24 @@ MATCHES_NEEDED = 3
 
 
 def entanglement(labels: Sequence[str | None]) -> Score:
-    """Share of heads whose label at least one other head also bears; 0 is all disentangled.
+    """Share of heads that share their label with another head; 0 is fully disentangled.
 
     Args:
-        labels: one for each head; None for a head without, which shares with none.
+        labels: of each head; None for an unlabelled one, which shares with none.
 
     Raises:
         ValueError: if there is no head.
     """
     folded = [None if label is None else fold_label(label) for label in labels]
-    bearers = Counter(label for label in folded if label is not None)
-    return share_of_heads([label is not None and bearers[label] > 1 for label in folded])
+    heads_of = Counter(label for label in folded if label is not None)
+    return share_of_heads([label is not None and heads_of[label] > 1 for label in folded])
 
 
 def association(labels: Sequence[str | None], matching: Sequence[int]) -> Score:
-    """Share of heads with at least three descriptions that match the head's label.
+    """Share of heads with at least three descriptions that match their label.
 
     Args:
-        labels: one for each head; None for a head without, which is associated with none.
+        labels: of each head; None for an unlabelled one, which is associated with none.
         matching: how many of each head's descriptions match its label.
 
     Raises:
@@ -51,9 +51,8 @@ def association(labels: Sequence[str | None], matching: Sequence[int]) -> Score:
 def share_of_heads(counted: Sequence[bool]) -> Score:
     """Share of heads that count, with Wilson's 95 % interval for a binomial proportion.
 
-    Each head counts once, as a success or not. The interval takes heads for independent draws,
-    which they are not where heads count by the label that they share: those come at least in
-    pairs, so that the true uncertainty is larger. Even 0 of n heads has an interval of some width.
+    The interval takes heads for independent draws. They are not where they count by a label that
+    they share, because those come at least in pairs: the true uncertainty is larger.
 
     Source: E. B. Wilson, Probable inference, the law of succession, and statistical inference,
     Journal of the American Statistical Association 22 (1927).

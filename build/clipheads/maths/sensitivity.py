@@ -1,4 +1,4 @@
-"""Which factor of an image moves a vector: variance-based sensitivity by paired interventions.
+"""Sobol's sensitivity indices by paired interventions: which factor of an image moves a vector.
 
 Two independent images A and B are made, and for each factor the image Aᵢ that has factor i from B
 and everything else from A. For a function y of images, with Var y the trace of its covariance,
@@ -8,8 +8,8 @@ and everything else from A. For a function y of images, with Var y the trace of 
 
 since E‖y(B) − y(A)‖² = 2 Var y. These are Sobol's indices by Jansen's estimators (Jansen, 1999;
 Saltelli et al., 2010, table 2), summed over the coordinates of y. Tᵢ is what factor i causes alone
-or together with others, Sᵢ what it causes alone; Tᵢ − Sᵢ is interaction. They are those of the
-factors' independent distributions: where not every combination exists, of the pairs that do.
+or together with others, Sᵢ what it causes alone; Tᵢ − Sᵢ is interaction. Factors are taken
+for independent; where not every combination exists, over the pairs that do.
 """
 
 from collections.abc import Mapping
@@ -72,10 +72,10 @@ def sensitivity(
     weights = resampling(len(first))
     return {
         factor: Sensitivity(
-            _ratio(weights, _squared(one, first), apart),
-            _ratio(weights, apart - _squared(one, second), apart),
+            _ratio(weights, _squared(values, first), apart),
+            _ratio(weights, apart - _squared(values, second), apart),
         )
-        for factor, one in mixed.items()
+        for factor, values in mixed.items()
     }
 
 
@@ -94,7 +94,7 @@ def change_effect(before: Tensor, after: Tensor, variance: Tensor) -> Index:
 
 
 def leads(first: Index, second: Index, times: float) -> Tensor:
-    """Where one index is surely so many times another: in 97.5% of the resamples, [functions]."""
+    """Where an index is so many times another in 97.5% of the resamples, [functions] of bool."""
     return _percentile(first.resampled - times * second.resampled, PERCENTILES[0]) > 0
 
 
@@ -104,9 +104,9 @@ def resampling(count: int) -> Tensor:
     return torch.from_numpy(drawn / count)
 
 
-def _squared(one: Tensor, other: Tensor) -> Tensor:
+def _squared(a: Tensor, b: Tensor) -> Tensor:
     """Squared distances [pairs, functions] of two tensors [pairs, functions, r]."""
-    return (one.double() - other.double()).square().sum(dim=2)
+    return (a.double() - b.double()).square().sum(dim=2)
 
 
 def _ratio(weights: Tensor, numerator: Tensor, denominator: Tensor) -> Index:

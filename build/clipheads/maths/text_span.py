@@ -1,4 +1,4 @@
-"""TEXTSPAN: name the directions in which a head's contributions vary by descriptions.
+"""TEXTSPAN: greedy text descriptions of the directions in which a head's contributions vary.
 
 Greedy and orthogonal (Gandelsman et al., 2024, algorithm 1): pick the description along whose
 projection on the head's outputs these vary most, remove its direction from all descriptions and
@@ -13,23 +13,23 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 RANK_TOLERANCE = 1e-10
-"""Directions with less than this part of the largest variance are float32 rounding noise."""
+"""Directions with less than this fraction of the largest variance are float32 rounding noise."""
 
 RANDOM_SETS = 40
 """Sets of texts over which `yardsticks` takes the mean."""
 
 VANISHED = 1e-6
-"""A description shorter than this part of its own length has no direction left to give."""
+"""A description of which less than this fraction is left has no direction of its own any more."""
 
 
 @dataclass(frozen=True)
 class Yardsticks:
-    """Shares of a head's variance with which that of its descriptions compares."""
+    """Baselines for the share of a head's variance that its descriptions explain."""
 
     random: float
-    """That as many texts drawn from the pool explain, on average."""
+    """Mean share that as many texts drawn at random from the pool explain."""
     best: float
-    """That as many directions explain at most, whatever texts say: the first principal ones."""
+    """Share that as many principal components explain (PCA), the most that is possible."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def explained_by_sets(covariance: Tensor, sets: Tensor, k: int) -> Tensor:
 
 
 def yardsticks(covariance: Tensor, descriptions: Tensor, k: int) -> Yardsticks:
-    """Say what k random texts and the k best directions explain of a head.
+    """Measure the shares that k random texts and the first k principal components explain.
 
     Args:
         covariance: Σ of the head's coordinates, [r, r].

@@ -1,4 +1,4 @@
-"""The texts: pools of descriptions, topics and contrasts, and when two labels are the same."""
+"""Reads the texts of an atlas: descriptions, topics, contrasts, and words that are printed."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from clipheads.gallery.lettering import unprintable
 
 @dataclass(frozen=True)
 class Description:
-    """A text that TEXTSPAN may pick, and the property that it speaks of, if known."""
+    """A text that TEXTSPAN may pick, and the property that it describes, if there is any."""
 
     text: str
     property: str | None = None
@@ -25,7 +25,7 @@ def read_descriptions(
 ) -> list[Description]:
     """Read a `.csv` with the columns `text` and `property`, or a `.txt` with a text a line.
 
-    Empty lines and texts that came before are dropped; `note` is told how many of these.
+    Empty lines and repeated texts are dropped; `note` receives a message about the repeated ones.
 
     Raises:
         AtlasError: if the file cannot be read, has another form, or holds no text.
@@ -50,7 +50,7 @@ def read_descriptions(
 
 
 def read_contrasts(path: Path) -> list[tuple[str, str]]:
-    """Read pairs of texts to be set against each other from a `.csv` (`first`, `second`).
+    """Read pairs of texts to be contrasted from a `.csv` (`first`, `second`).
 
     Raises:
         AtlasError: if the file cannot be read, or a pair lacks a text.
@@ -62,18 +62,18 @@ def read_contrasts(path: Path) -> list[tuple[str, str]]:
     pairs = [pair for pair in dict.fromkeys(pairs) if any(pair)]
     for first, second in pairs:
         if not first or not second:
-            raise AtlasError(f"{path}: {first or second!r} has no text to be compared with")
+            raise AtlasError(f"{path}: {first or second!r} has no text to be contrasted with")
     return pairs
 
 
 def read_words(path: Path) -> list[tuple[str, str]]:
     """Read the words that are printed on pictures from a `.csv` (`word`, `text`).
 
-    The text says what the word means, such as `a photo of a dog` for `dog`.
+    The text is a prompt for the word, such as `a photo of a dog` for `dog`.
 
     Raises:
         AtlasError: if the file cannot be read, a row lacks one of them, a word cannot be printed
-            or stands there twice, or there are fewer than two words.
+            or is repeated, or there are fewer than two words.
     """
     words: dict[str, str] = {}
     for line, fields in read_table(path, ("word", "text")):
@@ -92,7 +92,7 @@ def read_words(path: Path) -> list[tuple[str, str]]:
             )
         words[word] = text
     if len(words) < 2:
-        raise AtlasError(f"{path}: at least two words are needed, to set one against the others")
+        raise AtlasError(f"{path}: at least two words are needed, to compare each with the others")
     return list(words.items())
 
 

@@ -1,4 +1,4 @@
-"""The taxonomy of properties: which property is part of a wider one (bird → animal → object).
+"""The taxonomy of properties: the wider property of each (bird → animal → object).
 
 It lies beside a pool of descriptions, as `<pool>.properties.csv` with the columns `property` and
 `parent`. A parent need not be a property of any text. Names are compared after `fold_label`.
@@ -47,7 +47,7 @@ def read_taxonomy(pool: Path) -> dict[str, str]:
 
 
 def lineage(name: str, parents: Mapping[str, str]) -> list[str]:
-    """A property and all wider ones, the narrowest first, as they are folded.
+    """A property and all wider ones, the narrowest first, in folded spelling.
 
     Args:
         name: of the property, in any spelling.
