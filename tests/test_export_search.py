@@ -14,14 +14,13 @@ from torch.nn.functional import normalize
 from clipheads.browser.binary_rows import read_rows
 from clipheads.browser.fidelity import MAX_ERROR, MIN_SAME
 from clipheads.browser.projections import project
-from clipheads.browser.search_files import RECORD, replace_properties
+from clipheads.browser.search_files import RECORD
 from clipheads.bundle.disk.hashing import sha256_file
-from clipheads.bundle.errors import AtlasError
 from clipheads.bundle.gallery import GalleryManifest
 from clipheads.bundle.head import HeadRecord
 from clipheads.bundle.search import SearchRecord
 from clipheads.maths.neighbours import property_vectors
-from clipheads.stages.pipeline import build_model
+from clipheads.stages.build import build_model
 
 
 @pytest.fixture(scope="module")
@@ -121,16 +120,6 @@ def test_properties_are_mean_contributions_at_unit_length(
         expected = normalize(property_vectors(coordinates, basis, bearing), dim=-1)
         rows, _ = read_rows(atlas / "tiny/search" / record.files[each.file].name)
         torch.testing.assert_close(torch.tensor(rows[:, 0]), expected, atol=3e-5, rtol=0)
-
-
-def test_other_labels_of_a_bundle_without_a_readable_search(tmp_path: Path) -> None:
-    nothing = torch.zeros(0)
-    replace_properties(tmp_path, tmp_path, [], nothing, nothing)
-    assert list(tmp_path.iterdir()) == []
-    (tmp_path / "search").mkdir()
-    (tmp_path / "search" / RECORD).write_text("{}")
-    with pytest.raises(AtlasError, match="run `head-atlas build` again"):
-        replace_properties(tmp_path, tmp_path, [], nothing, nothing)
 
 
 def test_the_basis_projects_texts_as_the_exported_projections_do(

@@ -18,7 +18,7 @@ from clipheads.gallery.files import gallery_title, list_gallery
 from clipheads.gallery.image_ids import image_id
 from clipheads.gallery.pictures import open_image, write_gallery
 from clipheads.gallery.tar_shards import shards_of
-from clipheads.stages.pipeline import build_model
+from clipheads.stages.build import build_model
 
 
 @pytest.fixture

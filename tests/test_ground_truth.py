@@ -21,7 +21,7 @@ from clipheads.demo_world.truth.label_truth import is_right
 from clipheads.demo_world.truth.report import report
 from clipheads.demo_world.world import gallery
 from clipheads.demo_world.world.gallery import write_demo_gallery
-from clipheads.stages.pipeline import build_model
+from clipheads.stages.build import build_model
 from clipheads.texts.taxonomy import read_taxonomy
 
 MODEL = f"local-dir:{data_file('demo', 'demo-clip')}"

@@ -21,7 +21,7 @@ from clipheads.bundle.errors import AtlasError
 from clipheads.bundle.paper import PaperRecord
 from clipheads.bundle.progress import Silent
 from clipheads.labels.majority import MAJORITY
-from clipheads.stages.relabel import relabel
+from clipheads.stages.label import relabel
 from headatlas.atlas_reader import read_atlas
 from headatlas.pages import published_head, published_model, table1
 from headatlas.pages.kinds import KINDS

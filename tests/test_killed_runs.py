@@ -11,8 +11,8 @@ from PIL import Image
 
 from clipheads.bundle.errors import AtlasError
 from clipheads.labels.from_file import labeller_from_file
-from clipheads.stages.pipeline import build_model
-from clipheads.stages.relabel import bundle_folders, relabel
+from clipheads.stages.build import build_model
+from clipheads.stages.label import bundle_folders, relabel
 
 FOREIGN = {"gallery/holiday.jpg": b"mine", "tiny/heads/thesis.docx": b"mine too"}
 

@@ -105,7 +105,7 @@ def test_a_build_killed_among_its_labels_goes_on_and_asks_nothing_twice(inputs: 
         again = finish(server, inputs, *BUILD)
         label = finish(server, inputs, "label", "tiny")
 
-        assert "built search, records" in said
+        assert "built labels, search, records" in said
         assert "nothing to do" in again
         assert "tiny: same labels" in label
         assert server.times_asked() == asked

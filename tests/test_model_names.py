@@ -11,7 +11,7 @@ from PIL import Image
 
 from clipheads.bundle.errors import AtlasError, ModelError
 from clipheads.model.names import refuse_one_name_twice
-from clipheads.stages.pipeline import BuildReport, build_model
+from clipheads.stages.build import BuildReport, build_model
 
 
 @pytest.fixture

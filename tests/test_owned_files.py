@@ -26,7 +26,7 @@ from clipheads.bundle.disk.owned_files import (
     settle,
 )
 from clipheads.bundle.errors import AtlasError
-from clipheads.stages.engine import resume_shards
+from clipheads.stages.shards import resume_shards
 
 
 def write(folder: Path, files: dict[str, str], maker: str = "records", key: str = "k") -> None:

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -29,23 +30,26 @@ from clipheads.labels.labeller import HeadLabels, Labeller
 from clipheads.maths.decomposition import decompose_patches
 from clipheads.model.load import load_model
 from clipheads.model.text import embed_texts
-from clipheads.stages import pipeline
-from clipheads.stages import settings as stage_settings
-from clipheads.stages.pipeline import BuildReport, build_model, folder_name
+from clipheads.stages import contributions as contributions_stage
+from clipheads.stages import heat_maps as heat_maps_stage
+from clipheads.stages import profile as profile_stage
+from clipheads.stages.build import BuildReport, build_model, folder_name
 from clipheads.stages.transform_pass import transformed_coordinates
 from clipheads.texts.pools import Description
 
 STAGES = [
     "gallery",
-    "contributions",
-    "descriptions",
+    "checkpoint",
     "pool",
+    "descriptions",
     "topics",
+    "contributions",
     "textspan",
     "neighbours",
     "heat maps",
-    "projections",
     "profile",
+    "projections",
+    "labels",
     "search",
     "records",
 ]
@@ -251,8 +255,11 @@ def test_the_same_inputs_give_the_same_bytes(
 
 
 @pytest.mark.parametrize(
-    ("stage", "steps", "kept", "shards"),
-    [("contributions", 9, 8, "SHARD_IMAGES"), ("heat maps", 8, 8, "SHARD_MAPPED_IMAGES")],
+    ("stage", "steps", "kept", "module", "shards"),
+    [
+        ("contributions", 9, 8, contributions_stage, "SHARD_IMAGES"),
+        ("heat maps", 8, 8, heat_maps_stage, "SHARD_MAPPED_IMAGES"),
+    ],
 )
 def test_an_interrupted_build_resumes_where_it_stopped(
     inputs: Path,
@@ -261,9 +268,10 @@ def test_an_interrupted_build_resumes_where_it_stopped(
     stage: str,
     steps: int,
     kept: int,
+    module: ModuleType,
     shards: str,
 ) -> None:
-    monkeypatch.setattr(stage_settings, shards, 4)
+    monkeypatch.setattr(module, shards, 4)
     whole = _build(inputs, tmp_path / "whole", batch_size=1)
     atlas = tmp_path / "atlas"
     with pytest.raises(KeyboardInterrupt):
@@ -302,7 +310,7 @@ def test_an_interrupted_profile_resumes_at_its_transform(
         passes.append(arguments[3])
         return transformed_coordinates(*arguments, **options)
 
-    monkeypatch.setattr(pipeline, "transformed_coordinates", count)
+    monkeypatch.setattr(profile_stage, "transformed_coordinates", count)
     progress = Watched()
     report = _build(inputs, atlas, progress=progress)
     # Three of the passes over three images were done, and the fourth was broken off.
@@ -357,11 +365,12 @@ def test_only_what_depends_on_a_changed_input_is_built_again(
     texts.write_text("a red picture\na blue picture\na cat\n")
     report = _build(inputs, atlas, descriptions=texts)
     assert _built_stages(report) == [
-        "descriptions",
         "pool",
+        "descriptions",
         "textspan",
         "heat maps",
         "projections",
+        "labels",
         "search",
         "records",
     ]
@@ -473,7 +482,7 @@ def test_a_lower_precision_is_recorded_with_its_error(
     assert lower.reconstruction_error <= 1e-5
 
 
-def test_another_labeller_changes_the_records_and_nothing_else(
+def test_another_labeller_changes_labels_search_and_records_and_nothing_else(
     inputs: Path, built: BuildReport, tmp_path: Path
 ) -> None:
     atlas = tmp_path / "atlas"
@@ -490,12 +499,12 @@ def test_another_labeller_changes_the_records_and_nothing_else(
     report = _build(inputs, atlas, labeller=labeller)
     record = ModelRecord.model_validate_json((report.folder / "model.json").read_bytes())
 
-    assert _built_stages(report) == ["search", "records"]
+    assert _built_stages(report) == ["labels", "search", "records"]
     assert record.scores.entanglement.value == record.scores.association.value == 1
     assert record.labeller.method == "All alike."
     assert [one.name for one in record.properties] == ["sameness"]
     assert _built_stages(_build(inputs, atlas, labeller=labeller)) == []
-    assert _built_stages(_build(inputs, atlas)) == ["search", "records"]
+    assert _built_stages(_build(inputs, atlas)) == ["labels", "search", "records"]
     assert _bytes(atlas) == _bytes(built.folder.parent)
 
 
@@ -596,7 +605,14 @@ def test_an_atlas_from_before_the_list_of_files_is_taken_up(
     shutil.copytree(built.folder.parent, atlas)
     (atlas / "stages.json").write_text(f'{{"gallery": "{"a" * 64}"}}')
     (atlas / "tiny/stages.json").write_text(f'{{"records": "{"b" * 64}"}}')
-    (atlas / "tiny/model.json").unlink()
+    for name in (
+        "model.json",
+        "checkpoint.json",
+        "topics.json",
+        "labels.json",
+        "yardsticks.safetensors",
+    ):
+        (atlas / "tiny" / name).unlink()
     (atlas / "tiny/search/property-gone.bin").write_bytes(b"stale")
     (atlas / "tiny/heads/notes.txt").write_text("mine")
     report = _build(inputs, atlas)

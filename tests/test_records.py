@@ -1,41 +1,68 @@
-"""Records say by name what the tensors hold by place."""
+"""Records say by name what the tensors hold by position."""
+
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
+from torch import Tensor
 from torch.nn.functional import normalize
 
+from clipheads.bundle.checkpoint import CheckpointRecord
+from clipheads.bundle.disk.owned_files import adopt, made_in
+from clipheads.bundle.disk.record_files import write_record
+from clipheads.bundle.gallery import GalleryImage, GalleryManifest
 from clipheads.bundle.head import HeadRecord
-from clipheads.labels.labeller import HeadLabels
-from clipheads.labels.majority import label_head_by_majority, majority_record
-from clipheads.labels.matching import matching_properties
+from clipheads.bundle.images import ImagesRecord
+from clipheads.bundle.model import Architecture, ModelRecord, Weights
+from clipheads.bundle.names import head_id
+from clipheads.bundle.pool import PickRecord, PoolRecord, PoolText, TextSpanRecord, TopicsRecord
+from clipheads.bundle.progress import Silent
+from clipheads.bundle.search import Preprocessing
+from clipheads.labels.majority import MAJORITY
 from clipheads.maths.neighbours import image_neighbours
-from clipheads.maths.text_span import Yardsticks, textspan
-from clipheads.stages.records import (
-    Findings,
-    contrast_records,
-    head_record,
-    head_summary,
-    images_record,
-    property_records,
-    scores_of,
-)
-from clipheads.texts.pools import Description
+from clipheads.maths.text_span import textspan
+from clipheads.stages.atlas import ANALYSES
+from clipheads.stages.engine import run
+from clipheads.stages.inputs import LABELS_GIVEN
+from clipheads.stages.labels import labels, labels_by
+from clipheads.stages.records import head_summary, records_stage, scores_of
+from clipheads.stages.store import Workspace
 
 IMAGES, DIMENSION, RANK = 20, 24, 6
 POOL = [
-    Description("red", "Colours"),
-    Description("blue", "Colours"),
-    Description("green", "colour"),
-    Description("a cat", "Animals"),
-    Description("a dog", "Animals"),
-    Description("a bird", "Animals"),
+    PoolText(text="red", property="Colours"),
+    PoolText(text="blue", property="Colours"),
+    PoolText(text="green", property="colour"),
+    PoolText(text="a cat", property="Animals"),
+    PoolText(text="a dog", property="Animals"),
+    PoolText(text="a bird", property="Animals"),
 ]
 HEADS = [(0, 0), (0, 1), (1, 0), (1, 1)]
 
 
+@dataclass(frozen=True)
+class Found:
+    """What the stages before the records have left, and the records of it."""
+
+    coordinates: Tensor
+    basis: Tensor
+    shares: Tensor
+    embeddings: Tensor
+    texts: Tensor
+    model: ModelRecord
+    heads: list[HeadRecord]
+    images: ImagesRecord
+
+
 @pytest.fixture(scope="module")
-def findings() -> Findings:
+def found(tmp_path_factory: pytest.TempPathFactory) -> Found:
     """Four heads: in the first three only one property's texts have variance, in order of size."""
+    atlas = tmp_path_factory.mktemp("atlas")
+    folder = atlas / "planted"
+    (folder / "heads").mkdir(parents=True)
+    (atlas / "gallery").mkdir()
     generator = torch.Generator().manual_seed(0)
     texts = torch.linalg.qr(torch.randn(DIMENSION, len(POOL), generator=generator)).Q.T
     basis, coordinates, picks = [], [], []
@@ -48,48 +75,115 @@ def findings() -> Findings:
             y[:, axis] = (3 - axis) * torch.randn(IMAGES, generator=generator)
         coordinates.append(y)
         picks.append(textspan(torch.cov(y.T, correction=0), texts @ basis[-1]))
-    y = torch.stack(coordinates, dim=1)
-    places, cosines = image_neighbours(y)
-    return Findings(
-        images=[f"image-{index}" for index in range(IMAGES)],
-        heads=HEADS,
-        basis=torch.stack(basis),
-        coordinates=y,
-        shares=torch.randn(IMAGES, 4, generator=generator),
-        embeddings=normalize(torch.randn(IMAGES, DIMENSION, generator=generator), dim=-1),
-        neighbours=places,
-        cosines=cosines,
-        texts={description.text: row for row, description in enumerate(POOL)},
-        text_embeddings=texts,
-        pool=POOL,
-        topics=[Description("a cat", "Animals"), Description("blue", "Colours")],
-        contrasts=[("a cat", "a dog")],
-        picks=picks,
+    tensors: dict[str, dict[str, Tensor]] = {
+        "basis": {"basis": torch.stack(basis)},
+        "coordinates": {
+            "coordinates": torch.stack(coordinates, dim=1),
+            "shares": torch.randn(IMAGES, 4, generator=generator),
+            "embeddings": normalize(torch.randn(IMAGES, DIMENSION, generator=generator), dim=-1),
+        },
+        "statistics": statistics(),
+        "descriptions": {"embeddings": texts},
+        "topics": {"embeddings": texts[[3, 1, 4]]},
+        "yardsticks": {
+            "random": torch.full((4,), 0.2, dtype=torch.float64),
+            "best": torch.full((4,), 0.9, dtype=torch.float64),
+        },
+        "heatmaps": {"maps": torch.zeros(1, 2, 2)},
+    }
+    positions, cosines = image_neighbours(tensors["coordinates"]["coordinates"])
+    tensors["neighbours"] = {"images": positions, "scores": cosines}
+    for name, content in tensors.items():
+        whole = {key: value.contiguous() for key, value in content.items()}
+        save_file(whole, folder / f"{name}.safetensors")
+    write_record(folder / "checkpoint.json", checkpoint())
+    write_record(folder / "pool.json", PoolRecord(name="planted", texts=POOL, parents={}))
+    topics = TopicsRecord(topics=[POOL[3], POOL[1]], contrasts=[("a cat", "a dog")])
+    write_record(folder / "topics.json", topics)
+    named = {
+        head_id(*head): [PickRecord(index=pick.index, share=pick.share) for pick in own]
+        for head, own in zip(HEADS, picks, strict=True)
+    }
+    write_record(folder / "textspan.json", TextSpanRecord(named))
+    write_record(atlas / "gallery" / "manifest.json", manifest())
+    adopt(folder, {"before": made_in(folder, None)})
+    adopt(atlas, {"gallery": made_in(atlas, None)})
+
+    given = {LABELS_GIVEN: lambda: labels_by(MAJORITY, folder, "build")}
+    workspace = Workspace(atlas, folder, given, progress=Silent(), without=frozenset({"profile"}))
+    run(((labels, records_stage((*ANALYSES, labels))),), workspace)
+    return Found(
+        **tensors["coordinates"],
+        basis=tensors["basis"]["basis"],
+        texts=texts,
+        model=ModelRecord.model_validate_json((folder / "model.json").read_bytes()),
+        heads=[
+            HeadRecord.model_validate_json((folder / f"heads/{head_id(*head)}.json").read_bytes())
+            for head in HEADS
+        ],
+        images=ImagesRecord.model_validate_json((folder / "images.json").read_bytes()),
     )
 
 
-def _records(findings: Findings) -> list[HeadRecord]:
-    labels = {
-        head: label_head_by_majority(descriptions)
-        for head, descriptions in findings.described.items()
+def statistics() -> dict[str, Tensor]:
+    """Moments of the 1 + 4 + 2 terms of two layers of two heads."""
+    terms = torch.full((7,), 1 / 7, dtype=torch.float64)
+    return {
+        "count": torch.tensor(IMAGES),
+        "embedding_mean": torch.zeros(DIMENSION, dtype=torch.float64),
+        "term_means": torch.zeros(7, DIMENSION, dtype=torch.float64),
+        "term_shares": terms,
+        "term_scatters": terms.clone(),
+        "reconstruction_error": torch.tensor(0.0),
+        "precision_error": torch.tensor(0.0),
     }
-    matching = matching_properties(labels, findings.described, {})
-    named = HeadLabels(labels, matching, majority_record())
-    return [
-        head_record(
-            findings,
-            place,
-            named,
-            mean_share=0,
-            variance_share=0,
-            yardsticks=Yardsticks(random=0.2, best=0.9),
-        )
-        for place in range(4)
-    ]
 
 
-def test_a_planted_property_becomes_the_label(findings: Findings) -> None:
-    records = _records(findings)
+def checkpoint() -> CheckpointRecord:
+    """A model of two layers of two heads."""
+    return CheckpointRecord(
+        name="planted",
+        architecture=Architecture(
+            layers=2,
+            heads=2,
+            d_head=RANK,
+            width=2 * RANK,
+            embedding_dim=DIMENSION,
+            image_size=4,
+            patch_size=2,
+            grid=(2, 2),
+            quick_gelu=False,
+            parameters=1,
+        ),
+        weights=Weights(source="planted", sha256="0" * 64),
+        precision="fp32",
+        layers=[0, 1],
+        preprocessing=Preprocessing(
+            image_size=4,
+            mean=(0, 0, 0),
+            std=(1, 1, 1),
+            interpolation="bicubic",
+            resize_mode="shortest",
+            fill_color=0,
+        ),
+        tokenizer=None,
+    )
+
+
+def manifest() -> GalleryManifest:
+    """A gallery of twenty images."""
+    blank: dict[str, Any] = {"title": "", "credit": "", "licence": "", "source": ""}
+    return GalleryManifest(
+        title="Planted",
+        sha256="0" * 64,
+        images=[
+            GalleryImage(id=f"image-{index}", width=4, height=4, **blank) for index in range(IMAGES)
+        ],
+    )
+
+
+def test_a_planted_property_becomes_the_label(found: Found) -> None:
+    records = found.heads
     assert [record.label.text for record in records] == ["Colours", "Animals", "colour", None]
     first = records[0]
     assert [one.text for one in first.descriptions] == ["red", "blue", "green"]
@@ -100,17 +194,9 @@ def test_a_planted_property_becomes_the_label(findings: Findings) -> None:
     assert head_summary(records[3]).first_description == ""
 
 
-def test_labels_that_fold_alike_are_one_property_and_are_entangled(findings: Findings) -> None:
-    records = _records(findings)
-    properties = property_records(
-        [record.label for record in records],
-        findings.heads,
-        findings.images,
-        basis=findings.basis,
-        coordinates=findings.coordinates,
-        excess=findings.excess,
-    )
-    assert [(one.name, one.heads) for one in properties] == [
+def test_labels_that_fold_alike_are_one_property_and_are_entangled(found: Found) -> None:
+    records = found.heads
+    assert [(one.name, one.heads) for one in found.model.properties] == [
         ("Animals", ["L0.H1"]),
         ("Colours", ["L0.H0", "L1.H0"]),
     ]
@@ -121,16 +207,16 @@ def test_labels_that_fold_alike_are_one_property_and_are_entangled(findings: Fin
     assert scores.association.value == 0.75
 
 
-def test_only_the_last_four_layers_are_scored(findings: Findings) -> None:
-    records = _records(findings)
+def test_only_the_last_four_layers_are_scored(found: Found) -> None:
+    records = found.heads
     assert scores_of(records, layers=5).layers == [1, 2, 3, 4]
     assert scores_of(records, layers=5).heads == 2
 
 
-def test_neighbours_of_a_description_are_the_images_with_its_direction(findings: Findings) -> None:
-    record = _records(findings)[0]
-    contribution = findings.coordinates[:, 0] @ findings.basis[0].T
-    cosine = normalize(contribution, dim=-1) @ findings.text_embeddings[0]
+def test_neighbours_of_a_description_are_the_images_with_its_direction(found: Found) -> None:
+    record = found.heads[0]
+    contribution = found.coordinates[:, 0] @ found.basis[0].T
+    cosine = normalize(contribution, dim=-1) @ found.texts[0]
     best = int(cosine.argmax())
     nearest = record.descriptions[0].neighbours[0]
     assert nearest.image == f"image-{best}"
@@ -141,17 +227,17 @@ def test_neighbours_of_a_description_are_the_images_with_its_direction(findings:
     ]
 
 
-def test_images_stand_out_by_what_exceeds_the_mean(findings: Findings) -> None:
-    record = _records(findings)[2]
-    excess = findings.shares[:, 2] - findings.shares[:, 2].mean()
+def test_images_stand_out_by_what_exceeds_the_mean(found: Found) -> None:
+    record = found.heads[2]
+    excess = found.shares[:, 2] - found.shares[:, 2].mean()
     assert record.strongest[0].image == f"image-{int(excess.argmax())}"
     assert record.strongest[0].excess == pytest.approx(float(excess.max()), abs=1e-5)
     assert len(record.strongest) == 12
     assert [one.image for one in record.image_neighbours] == [
         one.image for one in record.strongest[:6]
     ]
-    of_images = images_record(findings).images
-    assert list(of_images) == findings.images
+    of_images = found.images.images
+    assert list(of_images) == [f"image-{index}" for index in range(IMAGES)]
     heads = [one.head for one in of_images["image-0"]]
     assert sorted(heads) == ["L0.H0", "L0.H1", "L1.H0", "L1.H1"]
     excesses = [one.excess for one in of_images["image-0"]]
@@ -159,29 +245,28 @@ def test_images_stand_out_by_what_exceeds_the_mean(findings: Findings) -> None:
 
 
 def test_a_map_that_is_shown_twice_is_drawn_once_and_places_do_not_clash(
-    findings: Findings,
+    found: Found,
 ) -> None:
-    requests = findings.topic_requests
-    assert list(requests.values()) == list(range(len(requests)))
-    records = _records(findings)
+    records = found.heads
     maps = [one.map for record in records for topic in record.topics for one in topic.maps]
     maps += [one.map for record in records for pick in record.descriptions for one in pick.maps]
-    assert set(maps) == set(range(len(requests)))
-    (contrast,) = contrast_records(findings)
-    assert [one.map for one in contrast.maps] == [len(requests) + index for index in range(4)]
+    assert set(maps) == set(range(max(maps) + 1))
+    assert len(set(maps)) < len(maps)
+    (contrast,) = found.model.contrasts
+    assert [one.map for one in contrast.maps] == [max(maps) + 1 + index for index in range(4)]
     assert contrast.slug == "a-cat-minus-a-dog"
 
 
-def test_topics_are_shown_on_the_same_images_in_every_head(findings: Findings) -> None:
-    records = _records(findings)
+def test_topics_are_shown_on_the_same_images_in_every_head(found: Found) -> None:
+    records = found.heads
     shown = {tuple(one.image for one in record.topics[0].maps) for record in records}
-    cosine = findings.embeddings @ findings.text_embeddings[3]
+    cosine = found.embeddings @ found.texts[3]
     assert shown == {tuple(f"image-{place}" for place in cosine.topk(3).indices.tolist())}
 
 
-def test_contrasts_are_shown_where_both_texts_are_likely(findings: Findings) -> None:
-    (contrast,) = contrast_records(findings)
-    both = (findings.embeddings @ findings.text_embeddings[[3, 4]].T).min(dim=1).values
+def test_contrasts_are_shown_where_both_texts_are_likely(found: Found) -> None:
+    (contrast,) = found.model.contrasts
+    both = (found.embeddings @ found.texts[[3, 4]].T).min(dim=1).values
     assert [one.image for one in contrast.maps] == [
         f"image-{place}" for place in both.topk(4).indices.tolist()
     ]

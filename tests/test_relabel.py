@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,24 +12,26 @@ from PIL import Image
 
 from clipheads.bundle.errors import AtlasError
 from clipheads.bundle.head import HeadRecord
-from clipheads.bundle.labels import Label, LabellerRecord
+from clipheads.bundle.labels import Label, LabellerRecord, LabelsRecord
+from clipheads.bundle.progress import Silent
 from clipheads.labels.from_file import labeller_from_file
 from clipheads.labels.labeller import HeadLabels, Labeller
 from clipheads.labels.majority import MAJORITY
-from clipheads.stages.pipeline import BuildReport, build_model
-from clipheads.stages.relabel import bundle_folders, head_descriptions, relabel
+from clipheads.stages.build import BuildReport, build_model
+from clipheads.stages.label import bundle_folders, relabel
+from clipheads.stages.labels import head_descriptions
 from clipheads.texts.pools import Description
 
 
-def build(inputs: Path, atlas: Path, labeller: Labeller = MAJORITY) -> BuildReport:
-    return build_model(
-        f"local-dir:{inputs / 'tiny'}",
-        gallery=inputs / "photos",
-        atlas=atlas,
-        descriptions=inputs / "pool.csv",
-        device="cpu",
-        labeller=labeller,
-    )
+def build(
+    inputs: Path, atlas: Path, labeller: Labeller | None = MAJORITY, **changes: Any
+) -> BuildReport:
+    arguments: dict[str, Any] = {
+        "gallery": inputs / "photos",
+        "descriptions": inputs / "pool.csv",
+        "device": "cpu",
+    } | changes
+    return build_model(f"local-dir:{inputs / 'tiny'}", atlas=atlas, labeller=labeller, **arguments)
 
 
 @pytest.fixture(scope="module")
@@ -71,11 +74,67 @@ def test_a_relabelled_bundle_is_the_one_that_a_build_with_that_labeller_makes(
 
     assert relabel(atlas / "tiny", from_file) == "built"
 
-    assert files_of(atlas / "tiny") == files_of(built.folder)
+    mine, theirs = files_of(atlas / "tiny"), files_of(built.folder)
+    by_label, by_build = (
+        LabelsRecord.model_validate_json(files.pop("labels.json")) for files in (mine, theirs)
+    )
+    assert mine == theirs
+    assert by_label == by_build.model_copy(update={"made_by": "label"})
     assert relabel(atlas / "tiny", from_file) == "unchanged"
 
 
-def test_the_next_build_gives_the_labels_of_its_own_labeller(inputs: Path, atlas: Path) -> None:
+def test_a_build_that_names_no_labeller_keeps_the_labels_of_label(
+    inputs: Path, atlas: Path
+) -> None:
+    relabel(atlas / "tiny", labeller_from_file(inputs / "labels.csv"))
+    before = files_of(atlas)
+
+    report = build(inputs, atlas, None)
+
+    assert set(report.stages.values()) == {"unchanged"}
+    assert files_of(atlas) == before
+    (atlas / "tiny" / "neighbours.safetensors").unlink()
+    assert build(inputs, atlas, None).stages["neighbours"] == "built"
+    assert files_of(atlas) == before
+
+
+def test_a_build_that_names_no_labeller_replaces_the_labels_of_another_build(
+    inputs: Path, atlas: Path, tmp_path: Path
+) -> None:
+    build(inputs, atlas, labeller_from_file(inputs / "labels.csv"))
+    build(inputs, atlas, None)
+    build(inputs, tmp_path / "other", None)
+    assert files_of(atlas) == files_of(tmp_path / "other")
+
+
+def test_labels_of_other_descriptions_are_not_kept(
+    inputs: Path, atlas: Path, tmp_path: Path
+) -> None:
+    relabel(atlas / "tiny", labeller_from_file(inputs / "labels.csv"))
+    others = tmp_path / "others.csv"
+    others.write_text("text,property\na fish,animals\na cow,animals\ngreen,colours\n")
+    notes = Notes()
+
+    build(inputs, atlas, None, descriptions=others, progress=notes)
+
+    (line,) = notes.lines
+    assert "tiny: its heads have other descriptions than those that `head-atlas label`" in line
+    build(inputs, tmp_path / "other", None, descriptions=others)
+    assert files_of(atlas) == files_of(tmp_path / "other")
+
+
+class Notes(Silent):
+    """A progress that keeps the lines it is told."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def note(self, message: str) -> None:
+        """Keep the line."""
+        self.lines.append(message)
+
+
+def test_a_build_that_names_a_labeller_gives_its_labels(inputs: Path, atlas: Path) -> None:
     before = files_of(atlas)
     relabel(atlas / "tiny", labeller_from_file(inputs / "labels.csv"))
     assert files_of(atlas) != before
@@ -135,6 +194,17 @@ def heads_of(folder: Path) -> list[HeadRecord]:
     ]
 
 
+@pytest.mark.parametrize("file", ["heads/L0.H1.json", "search/search.json", "search/texts.json"])
+def test_a_damaged_file_that_depends_on_labels_is_made_again(atlas: Path, file: str) -> None:
+    relabel(atlas / "tiny", MAJORITY)
+    before = files_of(atlas)
+    (atlas / "tiny" / file).write_text("{}")
+
+    assert relabel(atlas / "tiny", MAJORITY) == "unchanged"
+
+    assert files_of(atlas) == before
+
+
 def test_the_labeller_sees_the_descriptions_of_every_head(atlas: Path) -> None:
     seen: dict[str, list[Description]] = {}
 
@@ -165,9 +235,12 @@ def test_what_is_not_there_is_one_line(inputs: Path, atlas: Path, tmp_path: Path
         bundle_folders(tmp_path / "nowhere", [])
     broken = tmp_path / "broken"
     shutil.copytree(atlas, broken)
-    (broken / "tiny" / "heads" / "L0.H1.json").write_text("{")
-    with pytest.raises(AtlasError, match=r"L0\.H1\.json: .*; run `head-atlas build` again"):
-        relabel(broken / "tiny", MAJORITY)
+    for name in ("textspan.json", "coordinates.safetensors", "labels.json"):
+        whole = (broken / "tiny" / name).read_bytes()
+        (broken / "tiny" / name).write_bytes(b"{")
+        with pytest.raises(AtlasError, match=rf"{name}: .*; run `head-atlas build` again"):
+            relabel(broken / "tiny", MAJORITY)
+        (broken / "tiny" / name).write_bytes(whole)
     (broken / "gallery" / "manifest.json").write_text(
         (atlas / "gallery" / "manifest.json").read_text().replace('"sha256": "', '"sha256": "0')
     )

@@ -5,17 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from clipheads.stages.settings import STAGES, settings_of
+from clipheads.stages.atlas import ATLAS
+from clipheads.stages.engine import all_stages
 
 BUILD = Path(__file__).parents[1] / "build" / "clipheads"
-LISTED = sorted({name for settings in STAGES.values() for name in settings.numbers})
+STAGES = all_stages(ATLAS)
+LISTED = sorted({name for stage in STAGES for name in stage.settings})
 
 ELSEWHERE = {
-    "labels.answer_cache": "labels are in the keys of search and records as they are",
-    "labels.chat": "labels are in the keys as they are",
-    "labels.in_context": "labels are in the keys as they are",
-    "labels.labeller": "labels are in the keys as they are",
-    "labels.explained": "labels are in the keys as they are",
+    "labels": "labels are in the key of their stage as they are",
     "paper.measures": "not part of a build",
     "paper.report": "not part of a build",
     "benchmark": "not part of a build",
@@ -24,8 +22,8 @@ ELSEWHERE = {
     "bundle.disk.record_files": "only in messages",
     "gallery.tar_shards": "what is listed is in the gallery's key",
     "gallery.shard_samples": "what is listed is in the gallery's key",
-    "stages.settings.LAST_LAYERS": "the heads are in the key of contributions",
-    "stages.settings.PROFILED_IMAGES": "the images are in the key of the profile",
+    "stages.build.LAST_LAYERS": "the heads are in the key of contributions",
+    "stages.build.PROFILED_IMAGES": "the images are in the key of the profile",
     "bundle.disk.owned_files.LONGEST_NAME": "only which lists are refused",
     "browser.onnx_graph._MOST_BYTES": "a limit, beyond which nothing is written",
     "browser.fidelity._BLOCK": "only how much is computed at once",
@@ -35,7 +33,7 @@ ELSEWHERE = {
     "gallery.pictures.THREADS": "only how much is computed at once",
     "model.checkpoints": "only which checkpoints are refused",
 }
-"""Numbers that are in no list, and why they need not be."""
+"""Numbers, modules and packages that are in no list, and why they need not be."""
 
 
 def numbers_of(module: str) -> list[str]:
@@ -51,6 +49,12 @@ def numbers_of(module: str) -> list[str]:
     ]
 
 
+def is_elsewhere(name: str) -> bool:
+    """Whether a number, its module or its package need be in no list."""
+    parts = name.split(".")
+    return any(".".join(parts[:end]) in ELSEWHERE for end in range(1, len(parts) + 1))
+
+
 def _is_number(value: object) -> bool:
     if isinstance(value, tuple):
         return bool(value) and all(map(_is_number, value))
@@ -61,11 +65,11 @@ def _is_number(value: object) -> bool:
 def test_a_changed_number_changes_the_settings_of_its_stages_alone(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = {stage: settings_of(stage) for stage in STAGES}
+    before = {stage.name: stage.settings_now() for stage in STAGES}
     module, attribute = name.rsplit(".", 1)
     monkeypatch.setattr(f"clipheads.{module}.{attribute}", 987)
-    changed = {stage for stage in STAGES if settings_of(stage) != before[stage]}
-    assert changed == {stage for stage in STAGES if name in STAGES[stage].numbers}
+    changed = {stage.name for stage in STAGES if stage.settings_now() != before[stage.name]}
+    assert changed == {stage.name for stage in STAGES if name in stage.settings}
     assert changed
 
 
@@ -75,8 +79,7 @@ def test_no_number_of_the_build_is_forgotten() -> None:
         for path in sorted(BUILD.rglob("[!_]*.py"))
         if not {"demo_world", "truth"} & set(path.parts)
         for module in [".".join(path.relative_to(BUILD).with_suffix("").parts)]
-        if module not in ELSEWHERE
         for name in numbers_of(module)
-        if name not in LISTED and name not in ELSEWHERE
+        if name not in LISTED and not is_elsewhere(name)
     ]
     assert forgotten == []

@@ -7,7 +7,8 @@ import pytest
 from clipheads.bundle.disk.atomic_files import ensure_writable, replacing
 from clipheads.bundle.disk.hashing import sha256_json
 from clipheads.bundle.errors import AtlasError
-from clipheads.stages.engine import remove_shards, resume_shards, run_stage
+from clipheads.stages.engine import run_stage
+from clipheads.stages.shards import remove_shards, resume_shards
 
 
 def test_a_key_depends_on_every_input_but_not_on_the_order_of_names() -> None:

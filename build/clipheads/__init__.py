@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from clipheads.model.load import load_model
     from clipheads.model.names import PAPER_MODELS
     from clipheads.model.text import embed_texts
-    from clipheads.stages.pipeline import build_model
+    from clipheads.stages.build import build_model
     from clipheads.texts.pools import read_descriptions
 
 __all__ = [
@@ -44,7 +44,7 @@ __all__ = [
 _HOME = {
     "PAPER_MODELS": "model.names",
     "association": "maths.scores",
-    "build_model": "stages.pipeline",
+    "build_model": "stages.build",
     "contributions": "maths.decomposition",
     "decompose": "maths.decomposition",
     "decompose_patches": "maths.decomposition",

@@ -27,7 +27,7 @@ from clipheads.maths.decomposition import contributions, decompose, decompose_pa
 from clipheads.maths.heat_maps import contrast_map, topic_map
 from clipheads.maths.neighbours import property_vectors
 from clipheads.model.load import load_model
-from clipheads.stages.pipeline import build_model
+from clipheads.stages.build import build_model
 from headatlas.publish.check import check_site
 from headatlas.publish.serve import make_server
 from headatlas.runtime.onnxruntime_web import fetch_runtime

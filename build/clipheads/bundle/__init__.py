@@ -26,7 +26,12 @@ What later stages of a build read, and pages do not:
                                              [heads, r, r], "count", those of all terms
     data/atlas/<model>/descriptions.safetensors "embeddings" [texts of the pool, D]
     data/atlas/<model>/topics.safetensors    "embeddings" [texts of topics and contrasts, D]
+    data/atlas/<model>/checkpoint.json       CheckpointRecord: the model, without its weights
+    data/atlas/<model>/topics.json           TopicsRecord: the texts of topics and contrasts
     data/atlas/<model>/textspan.json         for each head its picks: index in the pool, share
+    data/atlas/<model>/yardsticks.safetensors   "random" and "best" [heads]: what random texts and
+                                             the best directions explain
+    data/atlas/<model>/labels.json           LabelsRecord: labels, matches, labeller
     data/atlas/<model>/profile.json          ProfileRecord; absent if it was built without
     data/atlas/<model>/pool.json             PoolRecord: the texts with properties, the taxonomy
 

@@ -1,9 +1,12 @@
-"""The label of a head, and the labeller that gave it."""
+"""`labels.json`: the labels of the heads, and the labeller that gave them."""
+
+from typing import Literal
 
 from pydantic import Field
 
 from clipheads.bundle.choices import LabellerKind
-from clipheads.bundle.record import Record
+from clipheads.bundle.names import HeadId
+from clipheads.bundle.record import Format, Record, Sha256
 
 
 class LabellerRecord(Record):
@@ -51,3 +54,27 @@ class Label(Record):
     )
     noise: NoiseFloor | None = Field(default=None, description="None if the labeller measures none")
     reason: str = Field(description="Why this label, or why none")
+
+
+class HeadLabel(Record):
+    """The label of a head, and which of its descriptions match it."""
+
+    label: Label
+    matches: list[bool] = Field(description="Of the head's descriptions, in order")
+
+
+class LabelsRecord(Record):
+    """`<model>/labels.json`."""
+
+    format: Format = 1
+    made_by: Literal["build", "label"] = Field(
+        description="The command; a build keeps the labels of `label`, unless it names a labeller"
+    )
+    labeller: LabellerRecord
+    descriptions: Sha256 = Field(
+        description="Hash of all heads' descriptions, when they got labels"
+    )
+    heads: dict[HeadId, HeadLabel]
+    unanswered: dict[HeadId, str] = Field(
+        description="Heads about which the labeller could not find out, and why"
+    )

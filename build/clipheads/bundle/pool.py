@@ -1,4 +1,4 @@
-"""`pool.json` and `textspan.json`: the texts of the pool, and which of them describe a head."""
+"""`pool.json`, `topics.json` and `textspan.json`: the texts, and which of them describe a head."""
 
 from typing import Literal
 
@@ -27,10 +27,24 @@ class PoolRecord(Record):
     """`<model>/pool.json`: the rows of `descriptions.safetensors` and their taxonomy."""
 
     format: Literal[1] = 1
+    name: str = Field("", description="The pool's file, without its ending")
     texts: list[PoolText]
     parents: dict[str, str] = Field(
         description="The wider property of each property that has one, by its folded name"
     )
+
+
+class TopicsRecord(Record):
+    """`<model>/topics.json`: the texts of which every head gets heat maps, and the contrasts."""
+
+    topics: list[PoolText]
+    contrasts: list[tuple[str, str]]
+
+    @property
+    def distinct_texts(self) -> list[str]:
+        """All texts, each once, as the rows of `topics.safetensors`."""
+        topics = [topic.text for topic in self.topics]
+        return list(dict.fromkeys([*topics, *(text for pair in self.contrasts for text in pair)]))
 
 
 class PickRecord(Record):

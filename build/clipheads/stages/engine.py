@@ -1,26 +1,139 @@
-"""Stages of a build: skipped when their inputs are unchanged, never seen half written.
+"""Stages of a build: skipped when what they read is unchanged, never seen half written.
 
-A stage is known by a key, the hash of everything that its output depends on. Key and output are
-kept in the list of `owned_files`, with a hash of each file, so that a damaged one is noticed.
+A stage is a value that says what it reads, with which settings, and what it writes. Its key is the
+hash of all that. Key and output are kept in the list of `owned_files`, with a hash of each file, so
+that a damaged one is noticed, and a stage is made again exactly where something that it reads has
+other bytes.
 """
 
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from clipheads.bundle.disk.atomic_files import remove, replacing
-from clipheads.bundle.disk.hashing import sha256_file
+from clipheads.bundle.disk.hashing import sha256_json
 from clipheads.bundle.disk.owned_files import (
+    Made,
     damaged,
-    hidden_folder,
     made_in,
     publish,
     read_list,
     scratch_folder,
 )
+from clipheads.bundle.errors import AtlasError
+from clipheads.stages.shards import remove_shards
+from clipheads.stages.store import REMEDY, File, Readable, Store, UndeclaredAccessError, Workspace
 
 Outcome = Literal["built", "unchanged"]
+Fields = Mapping[str, Any]
+"""Fields of a record, by name."""
+
+
+def _no_heads(_store: Store) -> Iterator[Fields]:
+    while True:
+        yield {}
+
+
+def _no_model(_store: Store) -> Fields:
+    return {}
+
+
+@dataclass(frozen=True)
+class Part:
+    """What an analysis adds to the records of the heads and of the model."""
+
+    reads: tuple[Readable, ...]
+    heads: Callable[[Store], Iterable[Fields]] = _no_heads
+    """For each head, in order, its fields of `HeadRecord`."""
+    model: Callable[[Store], Fields] = _no_model
+    """Its fields of `ModelRecord`."""
+    settings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step from inputs and files to other files."""
+
+    name: str
+    make: Callable[[Store], None]
+    """Writes all that `writes` says, from what `reads` says."""
+    reads: tuple[Readable, ...]
+    writes: tuple[File, ...]
+    settings: tuple[str, ...] = ()
+    """Every number that the output depends on: module and name, as in `maths.scores.Z`."""
+    version: int = 1
+    """Raised when the stage would give other output for the same input and settings."""
+    seals: tuple[File, ...] = ()
+    """Files by which readers know that this stage and all before it are whole."""
+    optional: bool = False
+    """Whether a build can leave it out."""
+    part: Part | None = None
+
+    def settings_now(self) -> dict[str, object]:
+        """The settings with their values, which are plain JSON."""
+        return {name: _value(name) for name in self.settings}
+
+
+Graph = Sequence[Stage | tuple[Stage, ...]]
+"""Stages in the order in which they run. What the stages of a tuple make appears at once."""
+
+
+def all_stages(graph: Graph) -> list[Stage]:
+    """The stages of a graph, in order."""
+    return [stage for group in graph for stage in _group(group)]
+
+
+def key_of(stage: Stage, workspace: Workspace) -> str:
+    """The hash of everything that the output of a stage depends on."""
+    read = {_name(one): workspace.fingerprint(one) for one in stage.reads}
+    return sha256_json(stage.name, stage.version, stage.settings_now(), read)
+
+
+def after(graph: Graph, stage: Stage) -> list[Stage]:
+    """`stage` and all stages that depend on it, directly or not."""
+    found = [stage]
+    for later in all_stages(graph):
+        if later not in found and any(
+            _reads_from(later, earlier) for earlier in found if earlier is not later
+        ):
+            found.append(later)
+    return found
+
+
+def run(graph: Graph, workspace: Workspace) -> dict[str, Outcome]:
+    """Run all stages that are needed, each after what it reads.
+
+    Raises:
+        AtlasError: if a file that the project did not make is in the way, or by a stage.
+    """
+    outcomes: dict[str, Outcome] = {}
+    for group in graph:
+        stages = [stage for stage in _group(group) if stage.name not in workspace.without]
+        if stages:
+            outcomes |= _run_together(graph, stages, workspace)
+    return outcomes
+
+
+def run_after(graph: Graph, stage: Stage, workspace: Workspace) -> dict[str, Outcome]:
+    """Run `stage` and what depends on it, over what a build has left of the stages before.
+
+    Raises:
+        AtlasError: if something that they read is missing or damaged, or as by `run`.
+    """
+    wanted = after(graph, stage)
+    made_here = {file for one in wanted for file in one.writes}
+    optional = {file for one in all_stages(graph) if one.optional for file in one.writes}
+    for file in {file for one in wanted for file in one.reads if isinstance(file, File)}:
+        if file not in made_here:
+            _ensure_whole(file, workspace, optional=file in optional)
+    part = [
+        tuple(one for one in _group(group) if one in wanted)
+        for group in graph
+        if any(one in wanted for one in _group(group))
+    ]
+    return run(part, workspace)
 
 
 def run_stage(
@@ -47,67 +160,108 @@ def run_stage(
     Raises:
         AtlasError: if a file that the project did not make is in the way.
     """
-    made = read_list(folder).made.get(stage)
-    if made is not None and made.key == key:
-        broken = damaged(folder, made)
-        if not broken:
-            return "unchanged"
-        more = f" and {len(broken) - 1} more" if len(broken) > 1 else ""
-        note(f"{folder / broken[0]}{more}: missing or damaged; made again")
+    if _is_finished(folder, stage, key, note):
+        return "unchanged"
     with scratch_folder(folder, stage) as scratch:
         make(scratch)
         publish(folder, scratch, {stage: made_in(scratch, key)}, seals)
     return "built"
 
 
-def is_finished(folder: Path, stage: str, key: str) -> bool:
-    """Whether `stage` was finished in `folder` with this key and its files are whole."""
+def _run_together(
+    graph: Graph, stages: Sequence[Stage], workspace: Workspace
+) -> dict[str, Outcome]:
+    folder = workspace.home(stages[0].writes[0])
+    outcomes: dict[str, Outcome] = {}
+    with ExitStack() as stack:
+        stack.callback(_forget_pending, workspace)
+        for stage in stages:
+            key = key_of(stage, workspace)
+            outcomes[stage.name] = "unchanged"
+            if _is_finished(folder, stage.name, key, workspace.progress.note):
+                continue
+            outcomes[stage.name] = "built"
+            if workspace.scratch is None:
+                workspace.scratch = stack.enter_context(scratch_folder(folder, stages[-1].name))
+            reads, writes = frozenset(stage.reads), frozenset(stage.writes)
+            stage.make(Store(workspace, stage.name, key=key, reads=reads, writes=writes))
+            workspace.pending[stage.name] = _made_by(stage, key, workspace)
+        if workspace.scratch is not None:
+            publish(folder, workspace.scratch, workspace.pending, _seals(graph, workspace))
+    for stage in stages:
+        remove_shards(folder, stage.name)
+    return outcomes
+
+
+def _forget_pending(workspace: Workspace) -> None:
+    workspace.scratch = None
+    workspace.pending = {}
+
+
+def _made_by(stage: Stage, key: str, workspace: Workspace) -> Made:
+    """What a stage has made beside the others that run together with it."""
+    if workspace.scratch is None:
+        raise UndeclaredAccessError(stage.name, "is not at work", "")
+    others = {path for made in workspace.pending.values() for path in made.files}
+    files = made_in(workspace.scratch, key).files
+    own = {path: sha for path, sha in files.items() if path not in others}
+    for file in stage.writes:
+        if not file.is_pattern and file.path not in own:
+            raise UndeclaredAccessError(stage.name, "has not written", file.path)
+    for path in own:
+        if not any(file.matches(path) for file in stage.writes):
+            raise UndeclaredAccessError(stage.name, "does not declare to write", path)
+    return Made(key=key, files=own)
+
+
+def _seals(graph: Graph, workspace: Workspace) -> list[str]:
+    """The seals of what is pending, and of all that depends on what has other bytes than before."""
+    seals: dict[str, None] = {}
+    for stage in all_stages(graph):
+        if stage.name in workspace.pending:
+            listed = read_list(workspace.home(stage.writes[0])).made.get(stage.name)
+            same = listed is not None and listed.files == workspace.pending[stage.name].files
+            for later in [stage] if same else after(graph, stage):
+                seals |= {
+                    seal.path: None
+                    for seal in later.seals
+                    if workspace.home(seal) == workspace.home(stage.writes[0])
+                }
+    return list(seals)
+
+
+def _is_finished(folder: Path, stage: str, key: str, note: Callable[[str], None]) -> bool:
     made = read_list(folder).made.get(stage)
-    return made is not None and made.key == key and not damaged(folder, made)
+    if made is None or made.key != key:
+        return False
+    broken = damaged(folder, made)
+    if broken:
+        more = f" and {len(broken) - 1} more" if len(broken) > 1 else ""
+        note(f"{folder / broken[0]}{more}: missing or damaged; made again")
+    return not broken
 
 
-def resume_shards(
-    folder: Path, name: str, key: str, count: int, make: Callable[[int, Path], None]
-) -> Iterator[tuple[int, Path]]:
-    """Make the shards of a long stage that are not there yet, and give all of them in order.
-
-    Shard `i` is the file that `make(i, path)` writes; its final name holds the hash of its bytes.
-    Shards of the same key left by an interrupted run are given without being made again, unless
-    they are damaged; those of another key are removed. Call `remove_shards` when they have been
-    merged.
-    """
-    home = hidden_folder(folder) / f"{name} {key[:16]}"
-    for other in _shard_folders(folder, name):
-        if other != home:
-            remove(other)
-    home.mkdir(parents=True, exist_ok=True)
-    for index in range(count):
-        yield index, _whole_shard(home, index) or _make_shard(home, index, make)
+def _ensure_whole(file: File, workspace: Workspace, *, optional: bool) -> None:
+    hashes = workspace.hashes(file)
+    if not hashes and not optional:
+        raise AtlasError(f"{workspace.locate(file)}: no such file; {REMEDY}")
+    for path in damaged(workspace.home(file), Made(key=None, files=hashes)):
+        raise AtlasError(f"{workspace.home(file) / path}: missing or damaged; {REMEDY}")
 
 
-def remove_shards(folder: Path, name: str) -> None:
-    """Remove all shards of a stage."""
-    for home in _shard_folders(folder, name):
-        remove(home)
+def _reads_from(later: Stage, earlier: Stage) -> bool:
+    return not set(earlier.writes).isdisjoint(later.reads)
 
 
-def _whole_shard(home: Path, index: int) -> Path | None:
-    for path in home.glob(f"{index:05d}-*.safetensors"):
-        if path.stem == f"{index:05d}-{sha256_file(path)}":
-            return path
-        path.unlink()
-    return None
+def _group(group: Stage | tuple[Stage, ...]) -> tuple[Stage, ...]:
+    return (group,) if isinstance(group, Stage) else group
 
 
-def _make_shard(home: Path, index: int, make: Callable[[int, Path], None]) -> Path:
-    fresh = home / f"{index:05d}.safetensors"
-    with replacing(fresh) as temporary:
-        make(index, temporary)
-    path = home / f"{index:05d}-{sha256_file(fresh)}.safetensors"
-    fresh.rename(path)
-    return path
+def _name(one: Readable) -> str:
+    return one.path if isinstance(one, File) else one.name
 
 
-def _shard_folders(folder: Path, name: str) -> list[Path]:
-    pattern = re.compile(re.escape(name) + " [0-9a-f]{16}")
-    return [path for path in hidden_folder(folder).glob("*") if pattern.fullmatch(path.name)]
+def _value(setting: str) -> object:
+    module, attribute = setting.rsplit(".", 1)
+    value: object = getattr(import_module(f"clipheads.{module}"), attribute)
+    return value

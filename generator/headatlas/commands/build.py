@@ -12,8 +12,8 @@ from headatlas.commands.console import out, progress_for
 from headatlas.commands.labelling import (
     ANSWERS,
     AnswersOption,
+    BuildLabellerOption,
     ConcurrencyOption,
-    LabellerOption,
     LabelModelOption,
     LabelServerOption,
     LabelsOption,
@@ -131,7 +131,7 @@ def run(
             help="Let visitors search with an image of their own.",
         ),
     ] = False,
-    labeller: LabellerOption = "explained",
+    labeller: BuildLabellerOption = None,
     labels: LabelsOption = None,
     label_model: LabelModelOption = None,
     label_server: LabelServerOption = None,
@@ -147,7 +147,9 @@ def run(
         option = "--checkpoint" if checkpoint else "--labels" if labels else "--name"
         raise AtlasError(f"{option} goes with one --model, but there are {len(names)}")
     refuse_one_name_twice(names)
-    chosen = choose_labeller(labeller, labels, label_model, label_server, concurrency, answers)
+    chosen = choose_labeller(
+        labeller or "explained", labels, label_model, label_server, concurrency, answers
+    )
     for name in names:
         build_bundle(
             name,
@@ -164,7 +166,7 @@ def run(
             profile=profile,
             words=words,
             batch_size=batch_size,
-            labeller=chosen,
+            labeller=chosen if labeller or labels else None,
             export_text_encoder=export_text_encoder,
             export_image_encoder=export_image_encoder,
         )
@@ -173,7 +175,7 @@ def run(
 
 def build_bundle(name: str, *, gallery: Path, atlas: Path, **options: object) -> None:
     """Build the bundle of one model, and say what was skipped and what was built."""
-    from clipheads.stages.pipeline import build_model
+    from clipheads.stages.build import build_model
 
     progress = progress_for(out)
     report = build_model(name, gallery=gallery, atlas=atlas, progress=progress, **options)  # type: ignore[arg-type]

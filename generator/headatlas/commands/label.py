@@ -51,7 +51,7 @@ def run(
 
     The default is in-context learning with a language model.
     """
-    from clipheads.stages.relabel import bundle_folders, relabel
+    from clipheads.stages.label import bundle_folders, relabel
 
     folders = bundle_folders(atlas, models or [])
     if labels is not None and len(folders) > 1:
@@ -71,7 +71,7 @@ def run(
 def _estimate(folders: list[Path], answers: Path, label_model: str | None) -> None:
     from clipheads.labels.chat.settings import ChatSettings
     from clipheads.labels.in_context_cost import TOKEN_ESTIMATE, estimate_calls
-    from clipheads.stages.relabel import head_descriptions
+    from clipheads.stages.labels import head_descriptions
 
     heads = {
         f"{folder.name}/{head}": [description.text for description in descriptions]

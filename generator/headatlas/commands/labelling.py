@@ -16,13 +16,21 @@ if TYPE_CHECKING:
 
 ANSWERS = Path("data/answers")
 
+LABELLER_HELP = (
+    "explained: the property with the largest share of the variance that the descriptions explain;"
+    " majority: the property of most descriptions; openai: a language model reads the"
+    " descriptions."
+)
 LabellerOption = Annotated[
     ComputedLabeller,
+    typer.Option(metavar=one_of(get_args(ComputedLabeller)), help=LABELLER_HELP),
+]
+BuildLabellerOption = Annotated[
+    ComputedLabeller | None,
     typer.Option(
         metavar=one_of(get_args(ComputedLabeller)),
-        help="explained: the property with the largest share of the variance that the"
-        " descriptions explain; majority: the property of most descriptions; openai: a language"
-        " model reads the descriptions.",
+        help=f"{LABELLER_HELP} By default labels that head-atlas label gave are kept, and others"
+        " are explained.",
     ),
 ]
 LabelsOption = Annotated[

@@ -1,0 +1,135 @@
+"""The stage `labels`: what each head is called, and which of its descriptions match that.
+
+A build writes the labels of its labeller. `head-atlas label` puts others in their place, which a
+later build keeps, unless it names a labeller or the descriptions that they are about have changed.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+from clipheads.bundle.disk.hashing import sha256_json
+from clipheads.bundle.disk.owned_files import damaged, read_list
+from clipheads.bundle.disk.record_files import read_record
+from clipheads.bundle.labels import HeadLabel, LabelsRecord
+from clipheads.labels.explained import EXPLAINED
+from clipheads.labels.labeller import Labeller
+from clipheads.stages.engine import Fields, Part, Stage
+from clipheads.stages.inputs import LABELS_GIVEN
+from clipheads.stages.store import REMEDY, RecordFile, Store
+from clipheads.stages.text_span import TEXTSPAN
+from clipheads.stages.texts import POOL
+from clipheads.texts.pools import Description
+
+LABELS = RecordFile("labels.json", LabelsRecord)
+
+DEFAULT_LABELLER = EXPLAINED
+
+
+def head_descriptions(folder: Path) -> dict[str, list[Description]]:
+    """Return the TEXTSPAN descriptions of each head of the bundle in `folder`, in order.
+
+    Raises:
+        AtlasError: if a record of the bundle cannot be read.
+    """
+    texts = read_record(folder / POOL.path, POOL.kind, remedy=REMEDY).texts
+    picks = read_record(folder / TEXTSPAN.path, TEXTSPAN.kind, remedy=REMEDY).root
+    return {
+        head: [Description(texts[pick.index].text, texts[pick.index].property) for pick in chosen]
+        for head, chosen in picks.items()
+    }
+
+
+def labels_by(labeller: Labeller, folder: Path, made_by: Literal["build", "label"]) -> LabelsRecord:
+    """Ask a labeller about the heads of the bundle in `folder`.
+
+    Raises:
+        AtlasError: if a file of the bundle cannot be read, or by the labeller.
+    """
+    descriptions = head_descriptions(folder)
+    found = labeller.label_heads(descriptions, folder)
+    return LabelsRecord(
+        made_by=made_by,
+        labeller=found.labeller,
+        descriptions=_hash(descriptions),
+        heads={
+            head: HeadLabel(label=found.labels[head], matches=found.matching[head])
+            for head in descriptions
+        },
+        unanswered={head: found.unanswered[head] for head in sorted(found.unanswered)},
+    )
+
+
+def labels_of_a_build(
+    labeller: Labeller | None, folder: Path, note: Callable[[str], None]
+) -> LabelsRecord:
+    """Return the labels that a build gives: of `labeller`, or else of `label`, or the default ones.
+
+    Args:
+        labeller: the one that the user names, if any.
+        folder: of the bundle, whose descriptions are finished.
+        note: told if labels of `label` cannot be kept.
+    """
+    if labeller is not None:
+        return labels_by(labeller, folder, "build")
+    former = _whole_labels(folder)
+    if former is not None and former.made_by == "label":
+        if former.descriptions == _hash(head_descriptions(folder)):
+            return former
+        note(
+            f"{folder.name}: its heads have other descriptions than those that `head-atlas label`"
+            " labelled, so the labels are made anew by the default labeller; run it again for"
+            " other labels"
+        )
+    return labels_by(DEFAULT_LABELLER, folder, "build")
+
+
+def keep_unanswered(labels: LabelsRecord, former: LabelsRecord) -> LabelsRecord:
+    """Let a head about which the labeller could not find out keep the label that it had.
+
+    Its reason then says why.
+    """
+    kept = {}
+    for head, why in labels.unanswered.items():
+        before = former.heads.get(head)
+        if before is not None and before.label.text is not None:
+            reason = f"Kept from the labels before: {why}"
+            label = before.label.model_copy(update={"reason": reason})
+            kept[head] = HeadLabel(label=label, matches=before.matches)
+    return labels.model_copy(update={"heads": labels.heads | kept})
+
+
+def _whole_labels(folder: Path) -> LabelsRecord | None:
+    made = read_list(folder).made.get(labels.name)
+    if made is None or made.key is None or damaged(folder, made):
+        return None
+    return read_record(folder / LABELS.path, LABELS.kind, remedy=REMEDY)
+
+
+def _hash(descriptions: Mapping[str, Sequence[Description]]) -> str:
+    return sha256_json(
+        {head: [[one.text, one.property] for one in own] for head, own in descriptions.items()}
+    )
+
+
+def _make(store: Store) -> None:
+    store.write_record(LABELS.path, store.get(LABELS_GIVEN))
+
+
+def _of_heads(store: Store) -> Iterator[Fields]:
+    for head in store.record(LABELS).heads.values():
+        yield {"label": head.label}
+
+
+def _of_model(store: Store) -> Fields:
+    return {"labeller": store.record(LABELS).labeller}
+
+
+labels = Stage(
+    "labels",
+    _make,
+    reads=(LABELS_GIVEN, TEXTSPAN, POOL),  # the last two by the labeller
+    writes=(LABELS,),
+    settings=("bundle.record.FORMAT",),
+    part=Part(reads=(LABELS,), heads=_of_heads, model=_of_model),
+)

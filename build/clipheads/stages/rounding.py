@@ -1,0 +1,6 @@
+"""Numbers as records hold them."""
+
+
+def rounded(value: float) -> float:
+    """Six decimals: below that float32 says nothing, and files would be larger."""
+    return round(value, 6)
