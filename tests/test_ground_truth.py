@@ -18,11 +18,12 @@ from clipheads.demo_world.truth.causes import PROPERTY_OF_GROUP, SEEDS_OF_CHANGE
 from clipheads.demo_world.truth.ground_truth import write_ground_truth
 from clipheads.demo_world.truth.interventions import GROUPS
 from clipheads.demo_world.truth.label_truth import is_right
-from clipheads.demo_world.truth.report import report
 from clipheads.demo_world.world import gallery
 from clipheads.demo_world.world.gallery import write_demo_gallery
 from clipheads.stages.build import build_model
 from clipheads.texts.taxonomy import read_taxonomy
+from headatlas.commands.console import PlainConsole
+from headatlas.commands.ground_truth_report import ground_truth_report
 
 MODEL = f"local-dir:{data_file('demo', 'demo-clip')}"
 PARENTS = read_taxonomy(data_file("demo", "descriptions.csv"))
@@ -217,7 +218,10 @@ def test_curves_start_and_end_where_they_must(measured: GroundTruthRecord) -> No
 
 
 def test_every_measured_number_is_in_the_report(measured: GroundTruthRecord) -> None:
-    lines = list(report(measured))
+    console = PlainConsole()
+    with console.capture() as captured:
+        console.show(ground_truth_report(measured))
+    lines = captured.get().splitlines()
 
     # Rows: a line that has the row's names and then all of its numbers, in order.
     for row in (*measured.zero_shot, *measured.labels, *measured.neighbours, *measured.maps):
@@ -236,11 +240,16 @@ def test_every_measured_number_is_in_the_report(measured: GroundTruthRecord) -> 
             for line in lines
         ), row
     for head in measured.heads:
-        line = next(line for line in lines if line.strip().startswith(f"{head.id} "))
+        (line,) = (line for line in lines if line.startswith(f"{head.id} "))
+        cells = re.split(r"\s{2,}", line)
         for effect in (*head.groups, *head.attributes):
             assert f"{effect.name} {effect.total:.2f}" in line
-        assert f"true: {head.property or 'mixed'}" in line
-        assert f"label: {head.label or '–'}" in line
+        assert cells[-5:-2] == [
+            head.property or "mixed",
+            head.label or "–",
+            {True: "right", False: "wrong", None: "–"}[head.right],
+        ]
+        assert cells[-2:] == [f"{head.groups[0].first_order:.2f}", f"{head.variance_share:.1%}"]
     for number in (
         measured.pairs,
         measured.passed_over,

@@ -8,7 +8,6 @@ count as one label) is set beside the printed value, so that a reader can judge.
 pages are made.
 """
 
-import textwrap
 from collections.abc import Sequence
 from math import comb
 
@@ -67,20 +66,9 @@ def audit(facts: PublishedFacts | None = None) -> PaperRecord:
     return unexplained.model_copy(update={"findings": _findings(unexplained)})
 
 
-def as_text(report: PaperRecord) -> str:
-    """Return the report as plain text for a terminal, at most 88 columns wide."""
-    parts = [
-        "Recomputing Table 1 from the published labels",
-        *(_wrap(line) for line in report.method),
-        _models_table(report),
-        *(_wrap(line, "- ") for line in report.caveats),
-        *(_wrap(line, "- ") for line in report.findings),
-        _readings_table(report),
-        _spellings_list(report),
-        _wrap(f"Labels: {report.labels_source}"),
-        _wrap(f"Tables: {report.tables_source}"),
-    ]
-    return "\n\n".join(part for part in parts if part) + "\n"
+def signed(correlation: float | None) -> str:
+    """Return a correlation as the report writes it, such as "−0.94"."""
+    return "undefined" if correlation is None else f"{correlation:+.2f}".replace("-", "−")
 
 
 def _audited(row: PublishedModel) -> AuditedModel:
@@ -177,9 +165,9 @@ def _findings(report: PaperRecord) -> list[str]:
         f" {_ordered(models, equal.values)}.",
         f"Of the {comb(count, 2)} pairs of models, the definition puts {defined.same_order} in"
         f" the order of Table 1 and {defined.reversed_order} in the opposite one;"
-        f" {_are(defined.tied)} tied (rank correlation {_signed(defined.rank_correlation)})."
+        f" {_are(defined.tied)} tied (rank correlation {signed(defined.rank_correlation)})."
         f" At equal numbers of heads: {equal.same_order}, {equal.reversed_order} and"
-        f" {equal.tied} ({_signed(equal.rank_correlation)}).{_verdict(defined, equal)}",
+        f" {equal.tied} ({signed(equal.rank_correlation)}).{_verdict(defined, equal)}",
     ]
     entangled = [reading for reading in readings if reading.more_is_entangled]
     against = sum((reading.rank_correlation or 0) < 0 for reading in entangled)
@@ -190,8 +178,8 @@ def _findings(report: PaperRecord) -> list[str]:
         " models that are close are not significant.",
         "Table 2 (association) cannot be recomputed from what is published here: it needs the"
         " descriptions of each head and the judge's answers. Its printed values have a rank"
-        f" correlation of {_signed(report.association_in_print)} with Table 1 as printed, and of"
-        f" {_signed(report.association_recomputed)} with entanglement by the definition.",
+        f" correlation of {signed(report.association_in_print)} with Table 1 as printed, and of"
+        f" {signed(report.association_recomputed)} with entanglement by the definition.",
     ]
     return findings
 
@@ -218,82 +206,3 @@ def _ordered(models: Sequence[AuditedModel], values: Sequence[float]) -> str:
     for row, value in zip(models, values, strict=True):
         by_value.setdefault(value, []).append(row.model)
     return ", ".join(" = ".join(by_value[value]) for value in sorted(by_value))
-
-
-def _signed(correlation: float | None) -> str:
-    return "undefined" if correlation is None else f"{correlation:+.2f}".replace("-", "−")
-
-
-WIDTH = 88
-
-
-def _wrap(text: str, bullet: str = "") -> str:
-    return textwrap.fill(
-        text,
-        WIDTH,
-        initial_indent=bullet,
-        subsequent_indent=" " * len(bullet),
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-
-
-def _models_table(report: PaperRecord) -> str:
-    lines = [
-        f"{'':30}{'Table 1':>14}{'label shared (95%) ':>27}{'unique':>14}",
-    ]
-    for row in report.models:
-        lines.append(
-            f"{row.model:30}"
-            f"{_heads(row.printed_heads, row.heads)}{row.entanglement:7.3f}"
-            f"{_heads(row.shared.count, row.heads):>8}{row.shared.value:6.3f}"
-            f" [{row.shared.low:.2f}, {row.shared.high:.2f}]"
-            f"{_heads(row.unique, row.heads):>8}{row.unique / row.heads:6.3f}"
-        )
-    shared, unique = report.reading(DEFINITION), report.reading("unique")
-    lines += [
-        f"{'mean absolute difference':30}{'':14}{shared.mean_absolute_difference:14.3f}"
-        f"{'':13}{unique.mean_absolute_difference:14.3f}",
-        f"{'rank correlation':30}{'':14}{_signed(shared.rank_correlation):>14}"
-        f"{'':13}{_signed(unique.rank_correlation):>14}",
-    ]
-    return "\n".join(lines)
-
-
-def _heads(count: int | None, of: int) -> str:
-    return f"{'?' if count is None else count:>4}/{of}"
-
-
-def _readings_table(report: PaperRecord) -> str:
-    lines = [
-        "Mean absolute difference from Table 1 and rank correlation with it, by what is ignored:",
-        "",
-        f"{'':20}" + "".join(f"{_COLUMNS[name]:>13}" for name in FOLDINGS),
-    ]
-    for measure in MEASURES:
-        cells = [report.reading(measure.name, name) for name in FOLDINGS]
-        lines.append(
-            f"{measure.name:20}"
-            + "".join(
-                f"{cell.mean_absolute_difference:7.3f} {_signed(cell.rank_correlation):>5}"
-                for cell in cells
-            )
-        )
-    lines.append("")
-    lines += [_wrap(f"{measure.name}: {measure.title}", "  ") for measure in MEASURES]
-    return "\n".join(lines)
-
-
-_COLUMNS = dict(zip(FOLDINGS, ("nothing", "case", "punctuation", "final s", "plural"), strict=True))
-"""Each folding includes those before it, so a column is named for what it adds."""
-
-
-def _spellings_list(report: PaperRecord) -> str:
-    if not report.spellings:
-        return ""
-    lines = ["Spellings counted as one label, and the normalisation needed:", ""]
-    lines += [
-        f"  {row.model:30} {' = '.join(row.spellings)} ({row.joined_by})"
-        for row in report.spellings
-    ]
-    return "\n".join(lines)

@@ -19,7 +19,8 @@ def run(
     """Recompute the paper's Table 1 from its published labels."""
     from clipheads.bundle.disk.atomic_files import replacing
     from clipheads.bundle.disk.record_files import write_record
-    from clipheads.paper.report import as_text, audit
+    from clipheads.paper.report import audit
+    from headatlas.commands.audit_report import audit_report
 
     record = audit()
     if json_file is not None:
@@ -27,5 +28,4 @@ def run(
             write_record(file, record)
         out.say(f"{json_file}: written")
         return
-    for line in as_text(record).splitlines():
-        out.say(line)
+    out.show(audit_report(record))

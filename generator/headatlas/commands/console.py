@@ -1,7 +1,7 @@
-"""What the terminal shows: plain text, and progress as bars in a terminal or as lines in a pipe."""
+"""What the terminal shows: plain text, tables, and progress as bars, or as lines in a pipe."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -15,10 +15,14 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.progress import Progress as Bars
+from rich.table import Table
 from rich.text import Text
 
 from clipheads.bundle.progress import Advance, Progress
 from headatlas.commands.printable import printable
+
+WIDEST_TABLE = 10_000
+"""Columns of characters in a pipe, where nothing is wrapped."""
 
 
 class PlainConsole(Console):
@@ -30,6 +34,42 @@ class PlainConsole(Console):
     def say(self, text: str) -> None:
         """Print a text on one line."""
         self.print(printable(text))
+
+    def show(self, parts: Iterable[str | Table]) -> None:
+        """Print paragraphs and tables with an empty line between them.
+
+        They are wrapped to fit a terminal, and in a pipe as wide as they are.
+        """
+        for index, part in enumerate(parts):
+            if index:
+                self.print()
+            if isinstance(part, str):
+                self.print(printable(part), soft_wrap=not self.is_terminal)
+            elif self.is_terminal:
+                self.print(part, soft_wrap=False)
+            else:
+                wide = self.options.update(max_width=WIDEST_TABLE)
+                for line in self.render_lines(part, wide, pad=False):
+                    self.print("".join(segment.text for segment in line).rstrip())
+
+
+def table(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], *, words: int = 1, header: bool = True
+) -> Table:
+    """Return a table of plain text without lines.
+
+    Args:
+        columns: their headings.
+        rows: a text for each column.
+        words: how many of the first columns are words; the others are numbers, set to the right.
+        header: whether the headings are shown.
+    """
+    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=header)
+    for index, column in enumerate(columns):
+        made.add_column(Text(column), justify="left" if index < words else "right")
+    for row in rows:
+        made.add_row(*(Text(printable(cell)) for cell in row))
+    return made
 
 
 out = PlainConsole()

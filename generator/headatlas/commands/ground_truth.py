@@ -37,10 +37,9 @@ def run(
     Labels, neighbours and heat maps are compared with it, and with scenes of which everything is
     known.
     """
-    from clipheads.demo_world.truth.report import report
+    from headatlas.commands.ground_truth_report import ground_truth_report
 
-    for line in report(measure(atlas, device, model, name)):
-        out.say(line)
+    out.show(ground_truth_report(measure(atlas, device, model, name)))
 
 
 def measure(

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from headatlas.commands.console import out
+from headatlas.commands.console import out, table
 from headatlas.commands.plain_help import FLAG
 
 EXAMPLES = ("head-atlas models --all",)
@@ -25,9 +25,10 @@ def run(
     from clipheads.model.names import PAPER_MODELS
     from clipheads.model.sources import pretrained_models
 
+    rows = []
     for pretrained in pretrained_models():
-        mark = "  (paper)" if pretrained.name in PAPER_MODELS else ""
         if pretrained.supported:
-            out.say(f"{pretrained.name}{mark}")
+            rows.append((pretrained.name, "(paper)" if pretrained.name in PAPER_MODELS else ""))
         elif every:
-            out.say(f"{pretrained.name}  not supported: {pretrained.reason}")
+            rows.append((pretrained.name, f"not supported: {pretrained.reason}"))
+    out.show([table(("model", "remark"), rows, words=2, header=False)])
