@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from clipheads.maths.folding import FoldedHeads, fold_heads, fold_norm
 from clipheads.model.clip_model import ClipModel
 from clipheads.model.tower import ClassToken, KeepAttention, VisionTower, run_tower
 
@@ -58,19 +59,19 @@ def decompose(model: ClipModel, pixels: Tensor) -> Decomposition:
         heads.append(output[:, :, 0])
 
     with torch.no_grad():
-        folded = _folded(model)
+        weights = _weights(model)
         token = _run(model, pixels, keep_output)
-        norms = _Norms.of(model.tower, folded, token.residual)
+        norms = _Norms.of(model.tower, token.residual)
 
         per_head = norms.scale.view(1, -1, 1), norms.mean.view(1, -1, 1)
         z = torch.stack(heads).transpose(1, 2).flatten(0, 1)  # [L·H, B, d_head]
-        y = _coordinates(folded, z, *per_head, norms.length.view(1, -1, 1), share=1.0)
+        y = _coordinates(weights.heads, z, *per_head, norms.length.view(1, -1, 1), share=1.0)
         layers = len(heads)
         others = torch.stack([token.input, *token.mlps], dim=1)  # [B, L + 1, W]
         scale, mean = norms.scale.view(-1, 1, 1), norms.mean.view(-1, 1, 1)
         projected = (
-            (others * folded.gamma) @ folded.projection - mean * folded.projected_gamma
-        ) * scale + folded.projected_beta / norms.length.view(-1, 1, 1)
+            (others * weights.gamma) @ weights.projection - mean * weights.of_mean
+        ) * scale + weights.of_beta / norms.length.view(-1, 1, 1)
         return Decomposition(
             embedding=norms.embedding,
             norm=norms.length,
@@ -111,18 +112,16 @@ def decompose_patches(model: ClipModel, pixels: Tensor, heads: Sequence[tuple[in
             summands[layer, head] = weighted[:, position]
 
     with torch.no_grad():
-        folded = _folded(model)
-        norms = _Norms.of(model.tower, folded, _run(model, pixels, keep_summands).residual)
+        norms = _Norms.of(model.tower, _run(model, pixels, keep_summands).residual)
         z = torch.stack([summands[layer, head] for layer, head in heads])  # [heads, B, tokens, d]
         batch, tokens = z.shape[1:3]
         per_row = [
             value.repeat_interleave(tokens).view(1, -1, 1)
             for value in (norms.scale, norms.mean, norms.length)
         ]
-        rows = torch.tensor([layer * folded.heads + head for layer, head in heads])
-        y = _coordinates(
-            folded.select(rows.to(z.device)), z.flatten(1, 2), *per_row, share=1.0 / tokens
-        )
+        rows = torch.tensor([layer * model.architecture.heads + head for layer, head in heads])
+        weights = _weights(model).heads.select(rows.to(z.device))
+        y = _coordinates(weights, z.flatten(1, 2), *per_row, share=1.0 / tokens)
         return torch.unflatten(y, 1, (batch, tokens)).transpose(0, 1).contiguous()
 
 
@@ -148,8 +147,7 @@ def head_basis(model: ClipModel) -> Tensor:
 
     r is d_head + 3, or D where that is smaller.
     """
-    folded = _folded(model)
-    return torch.unflatten(folded.basis, 0, (-1, folded.heads))
+    return torch.unflatten(_weights(model).basis, 0, (-1, model.architecture.heads))
 
 
 def contributions(decomposition: Decomposition, basis: Tensor) -> Tensor:
@@ -171,88 +169,50 @@ def precision_error(model: ClipModel, pixels: Tensor) -> float:
 
 
 @dataclass(frozen=True, eq=False)
-class _Folded:
-    """`out_proj`, `ls_1`, γ, β and P of all heads, written in the heads' bases.
+class _Weights:
+    """The folded weights of a model, float32 on its device."""
 
-    The leading axis runs over all heads, layer by layer; T is 2L + 1.
-    """
-
-    heads: int
     basis: Tensor
-    """B, [L·H, D, r]."""
-    of_z: Tensor
-    """Bᵀ of (W_O z ⊙ γ) P as a matrix on z, [L·H, d_head, r]."""
-    of_bias: Tensor
-    """Bᵀ of (b_O / H ⊙ γ) P, [L·H, 1, r]."""
-    of_mean: Tensor
-    """Bᵀ of (γ / (H T)) P, [L·H, 1, r]."""
-    of_beta: Tensor
-    """Bᵀ of (β / (H T)) P, [L·H, 1, r]."""
+    """B of all heads, layer by layer, [L·H, D, r]."""
+    heads: FoldedHeads
+    """In the heads' bases."""
     gamma: Tensor
     """γ, [W]."""
     projection: Tensor
     """P, [W, D]."""
-    projected_gamma: Tensor
+    of_mean: Tensor
     """(γ / T) P, [D]."""
-    projected_beta: Tensor
+    of_beta: Tensor
     """(β / T) P, [D]."""
 
-    def select(self, rows: Tensor) -> "_Folded":
-        """Keep only these rows of the leading axis."""
-        leading = ("basis", "of_z", "of_bias", "of_mean", "of_beta")
-        return replace(self, **{name: getattr(self, name)[rows] for name in leading})
+
+_WEIGHTS: WeakKeyDictionary[ClipModel, _Weights] = WeakKeyDictionary()
 
 
-_FOLDED: WeakKeyDictionary[ClipModel, _Folded] = WeakKeyDictionary()
-
-
-def _folded(model: ClipModel) -> _Folded:
+def _weights(model: ClipModel) -> _Weights:
     """Fold the weights once for each model; float64 inside, float32 outside."""
-    if model not in _FOLDED:
-        _FOLDED[model] = _fold(model.tower)
-    return _FOLDED[model]
+    if model not in _WEIGHTS:
+        _WEIGHTS[model] = _fold(model.tower)
+    return _WEIGHTS[model]
 
 
-@torch.no_grad()
-def _fold(tower: VisionTower) -> _Folded:
-    def exact(parameter: Tensor) -> Tensor:
-        return parameter.cpu().double()  # on the CPU, since not every device has float64
-
+def _fold(tower: VisionTower) -> _Weights:
     def rounded(tensor: Tensor) -> Tensor:
         return tensor.to(tower.projection.device, torch.float32)
 
-    heads = tower.blocks[0].heads
-    terms = 2 * len(tower.blocks) + 1
-    gamma, beta = exact(tower.norm.weight), exact(tower.norm.bias)
-    projection = exact(tower.projection)
-
-    of_z, of_bias = [], []
-    for block in tower.blocks:
-        scale = gamma if block.attention_scale is None else gamma * exact(block.attention_scale)
-        weight, bias = exact(block.out_weight), exact(block.out_bias)
-        projected = (weight.T * scale) @ projection  # [W, D]: one row for each entry of all z
-        of_z.append(torch.unflatten(projected, 0, (heads, -1)))
-        of_bias.append(((bias * scale) @ projection / heads).expand(heads, 1, -1))
-    z = torch.cat(of_z)  # [L·H, d_head, D]
-    bias = torch.cat(of_bias)
-    mean = (gamma @ projection / terms).expand_as(bias)
-    shift = (beta @ projection / terms).expand_as(bias)
-
+    heads = fold_heads(tower)
     # The span is what matters, not the lengths: unit columns keep QR well conditioned. Columns
     # that vanish or depend on others leave arbitrary orthonormal directions, where y is zero.
-    span = normalize(torch.cat([z, bias, mean, shift], dim=1), dim=-1).transpose(1, 2)
+    span = normalize(torch.cat(heads.parts(), dim=1), dim=-1).transpose(1, 2)
     basis = torch.linalg.qr(span).Q
-    return _Folded(
-        heads=heads,
+    of_mean, of_beta = fold_norm(tower)
+    return _Weights(
         basis=rounded(basis),
-        of_z=rounded(z @ basis),
-        of_bias=rounded(bias @ basis),
-        of_mean=rounded(mean / heads @ basis),
-        of_beta=rounded(shift / heads @ basis),
-        gamma=rounded(gamma),
-        projection=rounded(projection),
-        projected_gamma=rounded(mean[0, 0]),
-        projected_beta=rounded(shift[0, 0]),
+        heads=FoldedHeads(*map(rounded, heads.in_bases(basis).parts())),
+        gamma=rounded(tower.norm.weight.detach()),
+        projection=rounded(tower.projection.detach()),
+        of_mean=rounded(of_mean),
+        of_beta=rounded(of_beta),
     )
 
 
@@ -270,21 +230,21 @@ class _Norms:
     """f / ‖f‖, [B, D]."""
 
     @staticmethod
-    def of(tower: VisionTower, folded: _Folded, residual: Tensor) -> "_Norms":
+    def of(tower: VisionTower, residual: Tensor) -> "_Norms":
         """Compute them from the class token before `ln_post`, [B, W]."""
         variance, mean = torch.var_mean(residual, dim=-1, correction=0)
         sigma = (variance + tower.norm.eps).sqrt()
-        features = tower.norm(residual) @ folded.projection
+        features = tower.norm(residual) @ tower.projection
         length = features.norm(dim=-1)
         return _Norms(mean, 1 / (sigma * length), length, features / length[:, None])
 
 
 def _coordinates(
-    folded: _Folded, z: Tensor, scale: Tensor, mean: Tensor, length: Tensor, *, share: float
+    weights: FoldedHeads, z: Tensor, scale: Tensor, mean: Tensor, length: Tensor, *, share: float
 ) -> Tensor:
     """Return y [heads, rows, r] from z [heads, rows, d_head] and the norms of every row.
 
-    `share` is the part of b_O, μ and β that a row bears: one, or one token's.
+    `share` is the part of b_O, μ and β that falls to a row: all, or one token's.
     """
-    constant = share * (folded.of_bias - mean * folded.of_mean)
-    return (torch.bmm(z, folded.of_z) + constant) * scale + share * folded.of_beta / length
+    constant = share * (weights.of_bias - mean * weights.of_mean)
+    return (torch.bmm(z, weights.of_z) + constant) * scale + share * weights.of_beta / length
