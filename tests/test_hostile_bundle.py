@@ -26,10 +26,10 @@ from headatlas.atlas_reader import read_atlas
 from headatlas.pages import published_head, published_model, table1
 from headatlas.pages.kinds import KINDS
 from headatlas.pages.published import published_view
+from headatlas.pages.search_export import search_export
 from headatlas.pages.site_view import SiteView
 from headatlas.pages.view import model_views
 from headatlas.publish.output import site_output
-from headatlas.publish.search_files import search_export
 from headatlas.render import render
 from headatlas.runtime.onnxruntime_web import Runtime
 from headatlas.site import gallery_files

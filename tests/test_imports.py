@@ -44,6 +44,7 @@ def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("module", "imported", "contract"),
     [
         ("build/clipheads/maths/scores.py", "clipheads.stages.engine", "layers"),
+        ("generator/headatlas/urls.py", "headatlas.pages.page", "site-layers"),
         ("build/clipheads/bundle/slugs.py", "torch", "bundle-without-torch"),
         ("build/clipheads/bundle/slugs.py", "headatlas.render", "science-without-pages"),
         ("generator/headatlas/render.py", "clipheads.model.names", "pages-read-the-bundle"),

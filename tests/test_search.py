@@ -18,10 +18,10 @@ from headatlas.atlas_reader import read_atlas
 from headatlas.pages.page import POLICY, Page
 from headatlas.pages.published import published_view
 from headatlas.pages.search import pages as search_pages
+from headatlas.pages.search_export import SCRIPT, WASM, search_export
 from headatlas.pages.site_view import SiteView
 from headatlas.pages.view import model_views
 from headatlas.publish.check import check_site
-from headatlas.publish.search_files import SCRIPT, WASM, search_export
 from headatlas.render import render
 from headatlas.runtime.onnxruntime_web import CDN, VERSION, Runtime
 from headatlas.site import generate_site
@@ -93,7 +93,7 @@ def test_all_that_the_page_names_is_there_and_named_by_its_content(atlas):
 
 
 def test_nothing_on_the_site_needs_a_type_that_servers_do_not_know(atlas, tmp_path, monkeypatch):
-    monkeypatch.setattr("headatlas.publish.search_files.fetch_runtime", lambda: HERE)
+    monkeypatch.setattr("headatlas.pages.search_export.fetch_runtime", lambda: HERE)
     generate_site(atlas, tmp_path / "site")
     files = [path for path in (tmp_path / "site").rglob("*") if path.is_file()]
     assert [path.name for path in files if path.suffix in (".mjs", ".wasm")] == []
@@ -125,7 +125,7 @@ def test_without_an_export_there_is_no_page_and_no_link_to_one(tmp_path):
 
 
 def test_only_pages_of_models_that_can_be_searched_lead_there(atlas, tmp_path, monkeypatch):
-    monkeypatch.setattr("headatlas.publish.search_files.fetch_runtime", lambda: HERE)
+    monkeypatch.setattr("headatlas.pages.search_export.fetch_runtime", lambda: HERE)
     generate_site(atlas, tmp_path / "site")
     assert check_site(tmp_path / "site") == []
     head = {

@@ -19,6 +19,7 @@ from headatlas.links import check_links
 from headatlas.pages.kinds import all_pages
 from headatlas.pages.page import Page
 from headatlas.pages.published import published_view
+from headatlas.pages.search_export import search_export
 from headatlas.pages.site_view import SiteView
 from headatlas.pages.view import model_views
 from headatlas.pictures.palette import stylesheet
@@ -26,7 +27,6 @@ from headatlas.pictures.thumbnails import thumbnail
 from headatlas.publish.base_url import parse_base_url
 from headatlas.publish.output import Output, site_output
 from headatlas.publish.schemas import schema_files
-from headatlas.publish.search_files import search_export
 from headatlas.render import render
 from headatlas.template_files import templates_folder
 from headatlas.urls import Link, Urls

@@ -584,7 +584,7 @@ def test_from_another_host_only_what_has_the_pinned_hash_runs(
         with monkeypatch.context() as without_npm:
             without_npm.setenv("PATH", str(tmp_path))
             without_npm.setenv("XDG_CACHE_HOME", str(tmp_path))
-            without_npm.setattr("headatlas.publish.search_files.CDN", host)
+            without_npm.setattr("headatlas.pages.search_export.CDN", host)
             assert shutil.which("npm") is None
             with few_published_heads():
                 generate_site(atlas, tmp_path / "site")

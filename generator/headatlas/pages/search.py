@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from headatlas import urls
 from headatlas.pages.page import ATLAS, POLICY, Page
+from headatlas.pages.search_export import NOTES, SearchExport
 from headatlas.pages.site_view import SiteView
-from headatlas.publish.search_files import NOTES, SearchExport
 
 
 @dataclass(frozen=True, eq=False)

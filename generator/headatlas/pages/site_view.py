@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from clipheads.bundle.gallery import GalleryManifest
 from headatlas.pages.published import PublishedView
+from headatlas.pages.search_export import SearchExport
 from headatlas.pages.view import ModelView
-from headatlas.publish.search_files import SearchExport
 
 
 @dataclass(frozen=True, eq=False)

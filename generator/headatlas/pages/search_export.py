@@ -174,7 +174,7 @@ def _add_model(
 ) -> dict[str, Any]:
     """Add what a browser needs of one model; returns the file that names all the others."""
     views = {head.summary.id: head for head in model.heads}
-    place = {head: n for n, head in enumerate(record.heads)}
+    index = {head: n for n, head in enumerate(record.heads)}
     colours = {each.record.slug: each.colour for each in model.properties}
     named = {}
     for key, file in record.files.items():
@@ -209,7 +209,7 @@ def _add_model(
                 "slug": each.slug,
                 "file": each.file,
                 "colour": colours[each.slug],
-                "heads": [place[head] for head in each.heads],
+                "heads": [index[head] for head in each.heads],
             }
             for each in record.properties
         ],
