@@ -14,7 +14,7 @@ from site_pages import pages_of
 from synthetic_bundle import edit_json, write_bundle
 
 from clipheads.bundle.labels import LABELLED_BY, LabellerRecord
-from clipheads.maths.scores import MATCHES_NEEDED
+from clipheads.bundle.model import MATCHES_NEEDED
 from headatlas.atlas_reader import read_atlas
 from headatlas.formats import (
     decimal,

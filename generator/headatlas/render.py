@@ -5,7 +5,7 @@ from functools import lru_cache
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from clipheads.bundle.labels import LABELLED_BY
-from clipheads.maths.scores import MATCHES_NEEDED
+from clipheads.bundle.model import MATCHES_NEEDED
 from headatlas import formats, urls
 from headatlas.pages import methods
 from headatlas.pages.page import Page

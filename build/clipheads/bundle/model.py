@@ -44,6 +44,10 @@ class Score(Record):
     count: int = Field(description="Heads that count towards the share")
 
 
+MATCHES_NEEDED = 3
+"""Descriptions that must match the label for a head to be associated with it."""
+
+
 class Scores(Record):
     """Entanglement and association (section 4 of the paper)."""
 

@@ -8,12 +8,10 @@ from collections.abc import Sequence
 from math import sqrt
 
 from clipheads.bundle.label_names import fold_label
-from clipheads.bundle.model import Score
+from clipheads.bundle.model import MATCHES_NEEDED, Score
 
 Z = 1.959964
 """The 97.5th percentile of the standard normal distribution: an interval of 95 %."""
-MATCHES_NEEDED = 3
-"""Descriptions that must match the label for a head to be associated with it."""
 
 
 def entanglement(labels: Sequence[str | None]) -> Score:

@@ -90,7 +90,7 @@ def records_stage(analyses: Sequence[Stage]) -> Stage:
             "stages.records.HEADS_OF_AN_IMAGE",
             "stages.records.SCORED_LAYERS",
             "maths.scores.Z",
-            "maths.scores.MATCHES_NEEDED",
+            "bundle.model.MATCHES_NEEDED",
             *of_properties.SETTINGS,
             *(setting for part in parts for setting in part.settings),
         ),
