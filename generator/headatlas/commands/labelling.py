@@ -29,8 +29,8 @@ BuildLabellerOption = Annotated[
     ComputedLabeller | None,
     typer.Option(
         metavar=one_of(get_args(ComputedLabeller)),
-        help=f"{LABELLER_HELP} By default labels that head-atlas label gave are kept, and others"
-        " are explained.",
+        help=f"{LABELLER_HELP} By default, labels from head-atlas label are kept, and explained is"
+        " used otherwise.",
     ),
 ]
 LabelsOption = Annotated[
