@@ -13,23 +13,16 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from clipheads.browser import encoders as export_encoders
-from clipheads.browser.encoders import (
-    MAX_ENCODER_ERROR,
-    ensure_exportable,
-    export_image_encoder,
-    export_text_encoder,
-    image_encoder,
-    preprocessing_facts,
-    text_encoder,
-    tokenizer_facts,
-)
-from clipheads.browser.fidelity import MAX_ERROR
+from clipheads.browser.encoder_graphs import image_encoder, text_encoder
+from clipheads.browser.encoders import ensure_exportable, export_image_encoder, export_text_encoder
+from clipheads.browser.fidelity import MAX_ENCODER_ERROR, MAX_ERROR
 from clipheads.browser.onnx_graph import onnx_session, read_fidelity
 from clipheads.bundle.disk.data_files import data_file
 from clipheads.bundle.errors import ModelError
 from clipheads.bundle.search import Storage
 from clipheads.maths.decomposition import contributions, decompose, decompose_patches, head_basis
 from clipheads.model.clip_model import ClipModel
+from clipheads.model.input_facts import preprocessing_facts, tokenizer_facts
 from clipheads.model.load import load_model
 from clipheads.model.open_clip_import import import_open_clip
 

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from torch.nn.functional import normalize
 
-from clipheads.browser.encoders import MAX_ENCODER_ERROR
+from clipheads.browser.fidelity import MAX_ENCODER_ERROR
 from clipheads.bundle.disk.data_files import data_file
 from clipheads.bundle.head import HeadRecord
 from clipheads.bundle.model import ModelRecord

@@ -16,6 +16,10 @@ MAX_ERROR = 1e-3
 MIN_SAME = 0.99
 """What a compact form must keep: cosines to 1e-3, and the same top 8 in 99 % of the queries."""
 
+MAX_ENCODER_ERROR = 0.02
+"""By so much a cosine with an image of the gallery may be off for an encoder's weights to stay
+compact; its vectors keep `MAX_ERROR`."""
+
 TOP = 8
 _BLOCK = 1024
 

@@ -19,8 +19,8 @@ from clipheads.browser.fidelity import (
     text_queries,
     unit_queries,
 )
-from clipheads.browser.onnx_graph import Graph, make_onnx, onnx_session, save_onnx
-from clipheads.bundle.errors import ModelError
+from clipheads.browser.onnx_graph import Graph, make_onnx, onnx_session
+from clipheads.browser.storage import save_smallest
 from clipheads.bundle.search import Fidelity, Storage
 
 PROJECTION_STORAGES: tuple[Storage, ...] = ("fp16", "fp32")
@@ -66,21 +66,30 @@ def export_projections(basis: Tensor, coordinates: Tensor, texts: Tensor, path: 
     """
     exact = text_queries(texts, basis), coordinates
     units = torch.from_numpy(rounded(unit_queries(coordinates).numpy()))
-    for storage in PROJECTION_STORAGES:
-        model = projection_model(basis, storage)
+
+    def measure(model: onnx.ModelProto, storage: Storage) -> Fidelity:
         queries = torch.from_numpy(project(model, texts.numpy()))
-        fidelity = compare_answers(storage, exact=exact, exported=(queries, units))
-        right = max(fidelity.cosine_error, fidelity.vector_error) <= MAX_ERROR
-        # With the queries of fp32 only the rounding of the coordinates can change neighbours that
-        # are equally near; how many stay is in the record.
-        if right and (fidelity.same_top_8 >= MIN_SAME or storage == "fp32"):
-            save_onnx(model, path, fidelity)
-            return fidelity
-    raise ModelError(
-        f"the projections on the heads cannot be exported: even in float32 they are off by"
-        f" {fidelity.cosine_error:g} in a cosine and {fidelity.vector_error:g} in a vector (at most"
-        f" {MAX_ERROR:g}); try another --device"
+        return compare_answers(storage, exact=exact, exported=(queries, units))
+
+    return save_smallest(
+        path,
+        PROJECTION_STORAGES,
+        make=lambda storage: projection_model(basis, storage),
+        measure=measure,
+        accept=_is_close,
+        refusal=lambda fidelity: (
+            "the projections on the heads cannot be exported: even in float32 they are off by"
+            f" {fidelity.cosine_error:g} in a cosine and {fidelity.vector_error:g} in a vector (at"
+            f" most {MAX_ERROR:g}); try another --device"
+        ),
     )
+
+
+def _is_close(fidelity: Fidelity) -> bool:
+    close = max(fidelity.cosine_error, fidelity.vector_error) <= MAX_ERROR
+    # With the queries of fp32 only the rounding of the coordinates can change neighbours that are
+    # equally near; how many stay is in the record.
+    return close and (fidelity.same_top_8 >= MIN_SAME or fidelity.storage == "fp32")
 
 
 def projection_model(basis: Tensor, storage: Storage) -> onnx.ModelProto:

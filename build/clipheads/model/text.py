@@ -64,3 +64,8 @@ def encode_text(clip: Any, tokens: Tensor) -> Tensor:
     result = torch.func.functional_call(clip, shortened, (None, tokens[:, :used]))
     features = result["text_features"] if isinstance(result, dict) else result[1]
     return features
+
+
+def text_tower(clip: Any) -> Any:
+    """Return the module that holds a model's text tower: its own, or the whole `CLIP`."""
+    return getattr(clip, "text", clip)

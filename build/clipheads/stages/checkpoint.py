@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from clipheads.browser.encoders import preprocessing_facts, tokenizer_facts
 from clipheads.bundle.checkpoint import CheckpointRecord
 from clipheads.model.clip_model import ClipModel
+from clipheads.model.input_facts import preprocessing_facts, tokenizer_facts
 from clipheads.stages.engine import Stage
 from clipheads.stages.inputs import FACTS
 from clipheads.stages.store import RecordFile, Store

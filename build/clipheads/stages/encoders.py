@@ -23,7 +23,7 @@ IMAGE_ENCODER = File(f"{FOLDER}/{encoder_file('image')}")
 _SETTINGS = (
     *OF_ONNX,
     "browser.onnx_graph.STORAGES",
-    "browser.encoders.MAX_ENCODER_ERROR",
+    "browser.fidelity.MAX_ENCODER_ERROR",
     *OF_FIDELITY,
 )
 
