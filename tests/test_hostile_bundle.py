@@ -20,7 +20,7 @@ from clipheads.bundle.disk.record_files import read_record
 from clipheads.bundle.errors import AtlasError
 from clipheads.bundle.paper import PaperRecord
 from clipheads.bundle.progress import Silent
-from clipheads.labels.majority import MAJORITY
+from clipheads.labels.majority import label_heads_by_majority
 from clipheads.stages.label import relabel
 from headatlas.atlas_reader import read_atlas
 from headatlas.pages import published_head, published_model, table1
@@ -126,7 +126,7 @@ def test_a_name_that_leads_elsewhere_is_refused(atlas, tmp_path, file, where, na
 def test_new_labels_are_not_written_elsewhere(atlas, tmp_path, where):
     edit(atlas / "demo-clip" / "model.json", where, OUT_OF_HERE)
     with pytest.raises(AtlasError, match=r"model\.json"):
-        relabel(atlas / "demo-clip", MAJORITY)
+        relabel(atlas / "demo-clip", label_heads_by_majority)
     assert not list(tmp_path.rglob("*victim*"))
 
 

@@ -167,7 +167,7 @@ def test_a_run_without_any_answer_is_an_error_and_no_labels(
     heads = {"L0.H0": [Description("a red car", None)], "L0.H1": []}
 
     with pytest.raises(AtlasError, match=r"no question about a label got an answer \(L0\.H0: "):
-        labeller(server, tmp_path).label_heads(heads, tmp_path)
+        labeller(server, tmp_path)(heads, tmp_path)
 
 
 def test_heads_without_an_answer_are_named_beside_the_labels(
@@ -180,7 +180,7 @@ def test_heads_without_an_answer_are_named_beside_the_labels(
         "L0.H2": [],
     }
 
-    found = labeller(server, tmp_path).label_heads(heads, tmp_path)
+    found = labeller(server, tmp_path)(heads, tmp_path)
 
     assert found.unanswered == {"L0.H1": "The answer is not JSON."}
     assert [label.text for label in found.labels.values()] == ["car", None, None]
@@ -192,7 +192,7 @@ def test_a_head_whose_descriptions_are_not_judged_keeps_its_label_and_says_so(
 ) -> None:
     server.acts["Property: car"] = [say("all of them")]
 
-    found = labeller(server, tmp_path).label_heads({"L0.H0": [Description("a red car")]}, tmp_path)
+    found = labeller(server, tmp_path)({"L0.H0": [Description("a red car")]}, tmp_path)
 
     assert found.labels["L0.H0"] == Label(
         text="car",

@@ -107,7 +107,7 @@ def test_a_build_killed_among_its_labels_goes_on_and_asks_nothing_twice(inputs: 
 
         assert "built labels, search, records" in said
         assert "nothing to do" in again
-        assert "tiny: same labels" in label
+        assert "tiny, labels of 10 heads: 0 set, 0 cleared, 10 unchanged" in label
         assert server.times_asked() == asked
     assert asked == Counter({question: failed[question] + 1 for question in asked})
     assert sum(failed.values()) == 4

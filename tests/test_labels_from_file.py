@@ -33,7 +33,7 @@ def bundle(folder: Path) -> Path:
 def test_a_csv_gives_labels_and_reasons_and_the_rest_is_unlabelled(tmp_path: Path) -> None:
     (tmp_path / "mine.csv").write_text(CSV)
 
-    found = labeller_from_file(tmp_path / "mine.csv").label_heads(HEADS, bundle(tmp_path))
+    found = labeller_from_file(tmp_path / "mine.csv")(HEADS, bundle(tmp_path))
 
     assert [label.text for label in found.labels.values()] == ["Colour", None, None]
     assert list(found.labels) == list(HEADS)
@@ -48,7 +48,7 @@ def test_a_csv_gives_labels_and_reasons_and_the_rest_is_unlabelled(tmp_path: Pat
 def test_a_json_says_the_same(tmp_path: Path) -> None:
     (tmp_path / "mine.json").write_text('{"L0.H0": "Colour", "L1.H0": null}')
 
-    found = labeller_from_file(tmp_path / "mine.json").label_heads(HEADS, bundle(tmp_path))
+    found = labeller_from_file(tmp_path / "mine.json")(HEADS, bundle(tmp_path))
 
     assert [label.text for label in found.labels.values()] == ["Colour", None, None]
     assert found.labels["L1.H0"].reason == "mine.json leaves it blank."
@@ -57,7 +57,7 @@ def test_a_json_says_the_same(tmp_path: Path) -> None:
 def test_a_null_means_no_label(tmp_path: Path) -> None:
     (tmp_path / "mine.json").write_text('{"L0.H0": null}')
 
-    found = labeller_from_file(tmp_path / "mine.json").label_heads(HEADS, bundle(tmp_path))
+    found = labeller_from_file(tmp_path / "mine.json")(HEADS, bundle(tmp_path))
 
     assert [label.text for label in found.labels.values()] == [None, None, None]
     assert found.labels["L0.H0"].reason == "mine.json leaves it blank."
@@ -88,6 +88,6 @@ def test_a_bad_file_is_one_line(tmp_path: Path, name: str, text: str | None, lin
     if text is not None:
         (tmp_path / name).write_text(text)
     with pytest.raises(AtlasError, match=line) as caught:
-        labeller_from_file(tmp_path / name).label_heads(HEADS, bundle(tmp_path))
+        labeller_from_file(tmp_path / name)(HEADS, bundle(tmp_path))
     assert str(caught.value).startswith(str(tmp_path / name))
     assert "\n" not in str(caught.value)

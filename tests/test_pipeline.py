@@ -26,7 +26,7 @@ from clipheads.bundle.model import ModelRecord
 from clipheads.bundle.progress import Advance
 from clipheads.gallery.pictures import open_image
 from clipheads.gallery.transforms import all_transforms
-from clipheads.labels.labeller import HeadLabels, Labeller
+from clipheads.labels.labeller import HeadLabels
 from clipheads.maths.decomposition import decompose_patches
 from clipheads.model.load import load_model
 from clipheads.model.text import embed_texts
@@ -495,15 +495,14 @@ def test_another_labeller_changes_labels_search_and_records_and_nothing_else(
             LabellerRecord(kind="imported", method="All alike."),
         )
 
-    labeller = Labeller("imported", {}, all_alike)
-    report = _build(inputs, atlas, labeller=labeller)
+    report = _build(inputs, atlas, labeller=all_alike)
     record = ModelRecord.model_validate_json((report.folder / "model.json").read_bytes())
 
     assert _built_stages(report) == ["labels", "search", "records"]
     assert record.scores.entanglement.value == record.scores.association.value == 1
     assert record.labeller.method == "All alike."
     assert [one.name for one in record.properties] == ["sameness"]
-    assert _built_stages(_build(inputs, atlas, labeller=labeller)) == []
+    assert _built_stages(_build(inputs, atlas, labeller=all_alike)) == []
     assert _built_stages(_build(inputs, atlas)) == ["labels", "search", "records"]
     assert _bytes(atlas) == _bytes(built.folder.parent)
 

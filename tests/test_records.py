@@ -20,7 +20,7 @@ from clipheads.bundle.names import head_id
 from clipheads.bundle.pool import PickRecord, PoolRecord, PoolText, TextSpanRecord, TopicsRecord
 from clipheads.bundle.progress import Silent
 from clipheads.bundle.search import Preprocessing
-from clipheads.labels.majority import MAJORITY
+from clipheads.labels.majority import label_heads_by_majority
 from clipheads.maths.neighbours import image_neighbours
 from clipheads.maths.text_span import textspan
 from clipheads.stages.atlas import ANALYSES
@@ -109,7 +109,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Found:
     adopt(folder, {"before": made_in(folder, None)})
     adopt(atlas, {"gallery": made_in(atlas, None)})
 
-    given = {LABELS_GIVEN: lambda: labels_by(MAJORITY, folder, "build")}
+    given = {LABELS_GIVEN: lambda: labels_by(label_heads_by_majority, folder, "build")}
     workspace = Workspace(atlas, folder, given, progress=Silent(), without=frozenset({"profile"}))
     run(((labels, records_stage((*ANALYSES, labels))),), workspace)
     return Found(

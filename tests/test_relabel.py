@@ -14,9 +14,10 @@ from clipheads.bundle.errors import AtlasError
 from clipheads.bundle.head import HeadRecord
 from clipheads.bundle.labels import Label, LabellerRecord, LabelsRecord
 from clipheads.bundle.progress import Silent
+from clipheads.labels.changes import LabelChanges
 from clipheads.labels.from_file import labeller_from_file
 from clipheads.labels.labeller import HeadLabels, Labeller
-from clipheads.labels.majority import MAJORITY
+from clipheads.labels.majority import label_heads_by_majority
 from clipheads.stages.build import BuildReport, build_model
 from clipheads.stages.label import bundle_folders, relabel
 from clipheads.stages.labels import head_descriptions
@@ -24,7 +25,7 @@ from clipheads.texts.pools import Description
 
 
 def build(
-    inputs: Path, atlas: Path, labeller: Labeller | None = MAJORITY, **changes: Any
+    inputs: Path, atlas: Path, labeller: Labeller | None = label_heads_by_majority, **changes: Any
 ) -> BuildReport:
     arguments: dict[str, Any] = {
         "gallery": inputs / "photos",
@@ -72,7 +73,8 @@ def test_a_relabelled_bundle_is_the_one_that_a_build_with_that_labeller_makes(
     from_file = labeller_from_file(inputs / "labels.csv")
     built = build(inputs, tmp_path / "other", from_file)
 
-    assert relabel(atlas / "tiny", from_file) == "built"
+    before = [head.label.text for head in heads_of(atlas / "tiny")]
+    changes = relabel(atlas / "tiny", from_file)
 
     mine, theirs = files_of(atlas / "tiny"), files_of(built.folder)
     by_label, by_build = (
@@ -80,7 +82,12 @@ def test_a_relabelled_bundle_is_the_one_that_a_build_with_that_labeller_makes(
     )
     assert mine == theirs
     assert by_label == by_build.model_copy(update={"made_by": "label"})
-    assert relabel(atlas / "tiny", from_file) == "unchanged"
+    after = [head.label.text for head in heads_of(atlas / "tiny")]
+    pairs = list(zip(before, after, strict=True))
+    assert changes.set == sum(new not in (None, old) for old, new in pairs) >= 1
+    assert changes.cleared == sum(old is not None and new is None for old, new in pairs)
+    assert sum(changes) == 6
+    assert relabel(atlas / "tiny", from_file) == LabelChanges(set=0, cleared=0, unchanged=6)
 
 
 def test_a_build_that_names_no_labeller_keeps_the_labels_of_label(
@@ -152,7 +159,7 @@ def test_a_labeller_that_fails_leaves_the_bundle_as_it_was(atlas: Path) -> None:
         raise AtlasError("no key")
 
     with pytest.raises(AtlasError, match="no key"):
-        relabel(atlas / "tiny", Labeller("openai", {}, fails))
+        relabel(atlas / "tiny", fails)
 
     assert files_of(atlas) == before
 
@@ -178,7 +185,7 @@ def test_a_head_whose_question_failed_keeps_its_label_and_says_so(
         )
 
     for _ in range(2):
-        relabel(atlas / "tiny", Labeller("openai", {}, half))
+        relabel(atlas / "tiny", half)
         after = {head.id: head for head in heads_of(atlas / "tiny")}
         assert after["L2.H0"].label.text == "shape"
         assert after["L2.H1"].label.text == before["L2.H1"].label.text == "Colour"
@@ -196,11 +203,13 @@ def heads_of(folder: Path) -> list[HeadRecord]:
 
 @pytest.mark.parametrize("file", ["heads/L0.H1.json", "search/search.json", "search/texts.json"])
 def test_a_damaged_file_that_depends_on_labels_is_made_again(atlas: Path, file: str) -> None:
-    relabel(atlas / "tiny", MAJORITY)
+    relabel(atlas / "tiny", label_heads_by_majority)
     before = files_of(atlas)
     (atlas / "tiny" / file).write_text("{}")
 
-    assert relabel(atlas / "tiny", MAJORITY) == "unchanged"
+    assert relabel(atlas / "tiny", label_heads_by_majority) == LabelChanges(
+        set=0, cleared=0, unchanged=6
+    )
 
     assert files_of(atlas) == before
 
@@ -217,7 +226,7 @@ def test_the_labeller_sees_the_descriptions_of_every_head(atlas: Path) -> None:
             LabellerRecord(kind="imported", method="None."),
         )
 
-    relabel(atlas / "tiny", Labeller("imported", {}, look))
+    relabel(atlas / "tiny", look)
 
     assert list(seen) == [f"L{layer}.H{head}" for layer in range(3) for head in range(2)]
     assert seen == head_descriptions(atlas / "tiny")
@@ -239,10 +248,10 @@ def test_what_is_not_there_is_one_line(inputs: Path, atlas: Path, tmp_path: Path
         whole = (broken / "tiny" / name).read_bytes()
         (broken / "tiny" / name).write_bytes(b"{")
         with pytest.raises(AtlasError, match=rf"{name}: .*; run `head-atlas build` again"):
-            relabel(broken / "tiny", MAJORITY)
+            relabel(broken / "tiny", label_heads_by_majority)
         (broken / "tiny" / name).write_bytes(whole)
     (broken / "gallery" / "manifest.json").write_text(
         (atlas / "gallery" / "manifest.json").read_text().replace('"sha256": "', '"sha256": "0')
     )
     with pytest.raises(AtlasError, match="built over another gallery"):
-        relabel(broken / "tiny", MAJORITY)
+        relabel(broken / "tiny", label_heads_by_majority)

@@ -24,13 +24,12 @@ from torch import Tensor
 from clipheads.bundle.disk.record_files import read_record
 from clipheads.bundle.labels import Label, LabellerRecord, NoiseFloor
 from clipheads.bundle.pool import PoolRecord, TextSpanRecord
-from clipheads.labels.labeller import HeadLabels, Labeller
+from clipheads.labels.labeller import HeadLabels
 from clipheads.labels.matching import matching_properties
 from clipheads.labels.noise_floor import (
     FLOOR_QUANTILE,
     LEAST_RATIO,
     LEAST_RATIO_OF_NARROWER,
-    NOISE_FLOOR_SETTINGS,
     noise_floor,
 )
 from clipheads.labels.property_pool import PropertyPool
@@ -116,17 +115,6 @@ def label_heads_by_explained(
     }
     matching = matching_properties(labels, heads, record.parents)
     return HeadLabels(labels, matching, explained_record())
-
-
-EXPLAINED = Labeller(
-    "explained",
-    {
-        "least_share": LEAST_SHARE,
-        "least_lead": LEAST_LEAD,
-        "noise_floor": NOISE_FLOOR_SETTINGS,
-    },
-    label_heads_by_explained,
-)
 
 
 def explained_record() -> LabellerRecord:

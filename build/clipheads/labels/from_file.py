@@ -49,8 +49,7 @@ def labeller_from_file(file: Path) -> Labeller:
         matching = matching_properties(labels, heads, read_parents(bundle))
         return HeadLabels(labels, matching, _record(file))
 
-    settings = {"file": file.name, "labels": [[row.head, row.label, row.reason] for row in rows]}
-    return Labeller("imported", settings, label_heads)
+    return label_heads
 
 
 def _labels(

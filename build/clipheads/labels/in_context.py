@@ -55,8 +55,7 @@ def in_context_labeller(settings: ChatSettings, answers: Path, progress: Progres
         matching = ask_matching(labelled, settings, answers, progress)
         return _head_labels(texts, labels, matching, settings.model)
 
-    key = {"model": settings.model, "prompt_version": PROMPT_VERSION}
-    return Labeller("openai", key, label_heads)
+    return label_heads
 
 
 def ask_labels(

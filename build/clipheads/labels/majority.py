@@ -9,7 +9,7 @@ from pathlib import Path
 
 from clipheads.bundle.label_names import fold_label
 from clipheads.bundle.labels import Label, LabellerRecord
-from clipheads.labels.labeller import HeadLabels, Labeller
+from clipheads.labels.labeller import HeadLabels
 from clipheads.labels.matching import matching_properties, read_parents
 from clipheads.texts.pools import Description
 
@@ -31,9 +31,6 @@ def label_heads_by_majority(heads: Mapping[str, Sequence[Description]], bundle: 
     labels = {head: label_head_by_majority(descriptions) for head, descriptions in heads.items()}
     matching = matching_properties(labels, heads, read_parents(bundle))
     return HeadLabels(labels, matching, majority_record())
-
-
-MAJORITY = Labeller("majority", {"threshold": THRESHOLD}, label_heads_by_majority)
 
 
 def label_head_by_majority(

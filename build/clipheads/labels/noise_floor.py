@@ -5,7 +5,7 @@ property's own texts are compared with equally large sets of other texts, becaus
 hundred texts explains more by their number alone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -32,16 +32,6 @@ PICKS = 5
 """Texts picked from a set, or all of a smaller one."""
 
 SEED = 0
-
-NOISE_FLOOR_SETTINGS: Mapping[str, float] = {
-    "least_ratio": LEAST_RATIO,
-    "least_ratio_of_narrower": LEAST_RATIO_OF_NARROWER,
-    "floor_quantile": FLOOR_QUANTILE,
-    "draws": DRAWS,
-    "most_texts": MOST_TEXTS,
-    "picks": PICKS,
-    "seed": SEED,
-}
 
 
 def noise_floor(

@@ -1,4 +1,4 @@
-"""The labellers by their kind: `LABELLERS["majority"](LabellerOptions())`.
+"""The labellers by their kind: `LABELLERS["majority"](LabellerOptions())` is one.
 
 A new one is a file beside this, an entry here, and its kind and words in `clipheads.bundle.labels`.
 
@@ -31,15 +31,15 @@ class LabellerOptions:
 
 
 def _explained(_options: LabellerOptions) -> Labeller:
-    from clipheads.labels.explained import EXPLAINED
+    from clipheads.labels.explained import label_heads_by_explained
 
-    return EXPLAINED
+    return label_heads_by_explained
 
 
 def _majority(_options: LabellerOptions) -> Labeller:
-    from clipheads.labels.majority import MAJORITY
+    from clipheads.labels.majority import label_heads_by_majority
 
-    return MAJORITY
+    return label_heads_by_majority
 
 
 def _in_context(options: LabellerOptions) -> Labeller:

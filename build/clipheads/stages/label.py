@@ -8,10 +8,11 @@ from clipheads.bundle.disk.record_files import read_record
 from clipheads.bundle.errors import AtlasError
 from clipheads.bundle.labels import LabelsRecord
 from clipheads.bundle.progress import Silent
+from clipheads.labels.changes import LabelChanges, label_changes
 from clipheads.labels.labeller import Labeller
 from clipheads.stages.atlas import ATLAS
 from clipheads.stages.earlier_bundles import adopt_earlier
-from clipheads.stages.engine import Outcome, all_stages, run_after
+from clipheads.stages.engine import all_stages, run_after
 from clipheads.stages.gallery import MANIFEST
 from clipheads.stages.inputs import LABELS_GIVEN
 from clipheads.stages.labels import LABELS, keep_unanswered, labels, labels_by
@@ -36,7 +37,7 @@ def bundle_folders(atlas: Path, models: list[str]) -> list[Path]:
     return [built[model] for model in models] if models else list(built.values())
 
 
-def relabel(folder: Path, labeller: Labeller) -> Outcome:
+def relabel(folder: Path, labeller: Labeller) -> LabelChanges:
     """Replace the labels of the bundle in `folder`, and make again what depends on them.
 
     A head about which the labeller could not find out keeps the label that it has; its reason
@@ -46,7 +47,7 @@ def relabel(folder: Path, labeller: Labeller) -> Outcome:
     run finishes.
 
     Returns:
-        Whether there are other labels than before.
+        How many heads have other labels than before.
 
     Raises:
         AtlasError: if a file of the bundle cannot be read, another run is at work in the atlas, or
@@ -79,8 +80,10 @@ def relabel(folder: Path, labeller: Labeller) -> Outcome:
         )
         run_after(ATLAS, labels, workspace)
         after = workspace.value(LABELS_GIVEN)
-    same = after.model_copy(update={"made_by": former.made_by}) == former
-    return "unchanged" if same else "built"
+    return label_changes(
+        {head: found.label for head, found in former.heads.items()},
+        {head: found.label for head, found in after.heads.items()},
+    )
 
 
 def _finish_interrupted(atlas: Path) -> None:

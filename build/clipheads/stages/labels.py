@@ -12,7 +12,7 @@ from clipheads.bundle.disk.hashing import sha256_json
 from clipheads.bundle.disk.owned_files import damaged, read_list
 from clipheads.bundle.disk.record_files import read_record
 from clipheads.bundle.labels import HeadLabel, LabelsRecord
-from clipheads.labels.explained import EXPLAINED
+from clipheads.labels.explained import label_heads_by_explained
 from clipheads.labels.labeller import Labeller
 from clipheads.stages.engine import Fields, Part, Stage
 from clipheads.stages.inputs import LABELS_GIVEN
@@ -23,7 +23,7 @@ from clipheads.texts.pools import Description
 
 LABELS = RecordFile("labels.json", LabelsRecord)
 
-DEFAULT_LABELLER = EXPLAINED
+DEFAULT_LABELLER = label_heads_by_explained
 
 
 def head_descriptions(folder: Path) -> dict[str, list[Description]]:
@@ -47,7 +47,7 @@ def labels_by(labeller: Labeller, folder: Path, made_by: Literal["build", "label
         AtlasError: if a file of the bundle cannot be read, or by the labeller.
     """
     descriptions = head_descriptions(folder)
-    found = labeller.label_heads(descriptions, folder)
+    found = labeller(descriptions, folder)
     return LabelsRecord(
         made_by=made_by,
         labeller=found.labeller,

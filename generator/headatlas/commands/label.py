@@ -63,8 +63,11 @@ def run(
         return
     chosen = choose_labeller(labeller, labels, label_model, label_server, concurrency, answers)
     for folder in folders:
-        outcome = relabel(folder, chosen)
-        out.say(f"{folder.name}: {'labels written' if outcome == 'built' else 'same labels'}")
+        changes = relabel(folder, chosen)
+        out.say(
+            f"{folder.name}, labels of {sum(changes)} heads: {changes.set} set,"
+            f" {changes.cleared} cleared, {changes.unchanged} unchanged"
+        )
     advise_site(atlas)
 
 
