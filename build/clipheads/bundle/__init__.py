@@ -12,11 +12,11 @@
     data/atlas/<model>/heatmaps.safetensors  "maps" [maps, rows, columns] float16:
                                              tokens x <c of the patch, text>
     data/atlas/<model>/projections.onnx      text [n, D] -> queries [n, heads, r]
-    data/atlas/<model>/search/               what a browser searches: search.json (SearchRecord),
+    data/atlas/<model>/search/               files of the search page: search.json (SearchRecord),
                                              *.bin, texts.json, encoders; docs/search-format.md
-    data/atlas/<model>/ground-truth.json     GroundTruthRecord; the demo world's models alone
+    data/atlas/<model>/ground-truth.json     GroundTruthRecord; only for models of the demo world
 
-What later stages of a build read, and pages do not:
+Read by later stages of a build, and not by pages:
 
     data/atlas/stages.json, data/atlas/<model>/stages.json   FileList: the key of each finished
                                              stage and its files with their hashes
@@ -29,8 +29,8 @@ What later stages of a build read, and pages do not:
     data/atlas/<model>/checkpoint.json       CheckpointRecord: the model, without its weights
     data/atlas/<model>/topics.json           TopicsRecord: the texts of topics and contrasts
     data/atlas/<model>/textspan.json         for each head its picks: index in the pool, share
-    data/atlas/<model>/yardsticks.safetensors   "random" and "best" [heads]: what random texts and
-                                             the best directions explain
+    data/atlas/<model>/yardsticks.safetensors   "random" and "best" [heads]: share of variance that
+                                             random texts and principal components explain
     data/atlas/<model>/labels.json           LabelsRecord: labels, matches, labeller
     data/atlas/<model>/profile.json          ProfileRecord; absent if it was built without
     data/atlas/<model>/pool.json             PoolRecord: the texts with properties, the taxonomy

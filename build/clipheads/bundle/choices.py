@@ -1,15 +1,15 @@
-"""The words among which a build's options choose, without anything slow to import."""
+"""The values of a build's options, without anything slow to import."""
 
 from typing import Literal
 
 NumberFormat = Literal["fp32", "bf16", "fp16"]
-"""The numbers in which a vision transformer multiplies matrices."""
+"""The floating-point format in which a vision transformer multiplies matrices."""
 
 BuiltLayers = Literal["all", "last4"]
 """The layers whose heads are in a bundle."""
 
 ComputedLabeller = Literal["explained", "majority", "openai"]
-"""Labellers that read what a bundle says of its heads."""
+"""Labellers that work from a bundle."""
 
 LabellerKind = Literal[ComputedLabeller, "imported"]
-"""Every way in which a head can get its label; `clipheads.labels.registry` has each."""
+"""All labellers; `clipheads.labels.registry` has them."""

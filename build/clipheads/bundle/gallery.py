@@ -9,13 +9,13 @@ from clipheads.bundle.record import Format, Pixels, Record, refuse_twice
 
 
 class GalleryImage(Record):
-    """One image of the gallery, as it is shown."""
+    """An image of the gallery, as pages show it."""
 
     id: Slug
     title: str
     credit: str
     licence: str
-    source: str = Field(description="Where it came from: a URL, a file name, or how it was drawn")
+    source: str = Field(description="Origin: a URL, a file name, or how it was drawn")
     width: Pixels = Field(description="Width in pixels of <id>.webp")
     height: Pixels = Field(description="Height in pixels of <id>.webp")
 

@@ -1,4 +1,4 @@
-"""`ground-truth.json`: how true the atlas of a demo model is, measured by intervention."""
+"""`ground-truth.json`: how true the atlas of a demo model is, measured by interventions."""
 
 from typing import Literal, Self
 
@@ -8,7 +8,7 @@ from clipheads.bundle.names import HeadId
 from clipheads.bundle.record import Count, Format, Record, Sha256
 
 CAUSAL_GROUPS = ("object", "background", "style", "layout")
-"""The groups of what a scene of the demo world shows, of which each head has an effect."""
+"""The groups of what a scene of the demo world shows; each head has an effect of each."""
 
 
 class CausalEffect(Record):
@@ -22,7 +22,7 @@ class CausalEffect(Record):
     high: float = Field(description="97.5th percentile")
     first_order: float | None = Field(
         default=None,
-        description="What it causes without the others' part in it; None for an attribute",
+        description="First-order index: its effect without interactions; None for an attribute",
     )
 
 
@@ -34,15 +34,15 @@ class HeadTruth(Record):
     groups: list[CausalEffect] = Field(description="Of all groups, the largest total first")
     attributes: list[CausalEffect] = Field(description="Of the first group, the largest first")
     property: str | None = Field(
-        description="What leads, as the pool's taxonomy calls it; None for a mixed head"
+        description="True property, in the pool's taxonomy; None for a mixed head"
     )
     label: str | None = Field(description="Of the bundle's labeller")
     right: bool | None = Field(
         description="The label is the true property or a wider one; None where either is missing"
     )
     hits: list[int | None] = Field(
-        description="For each description, how many of its images show it; None if no single scene"
-        " can tell"
+        description="For each description, how many of its images show it; None if a single scene"
+        " cannot show it"
     )
     neighbours: str = Field(description="The attribute in which neighbours are compared")
     neighbour_precision: float = Field(
@@ -57,16 +57,18 @@ class HeadTruth(Record):
 
 
 class LabelTruth(Record):
-    """How many labels of one method are right, over heads of the scored layers with a cause."""
+    """How many labels of a method are right, over the scored layers' heads with a true property."""
 
     method: str = Field(pattern=r"^(published|explained|majority|count|neighbours|top images)$")
     heads: int = Field(description="Heads of the scored layers with a true property")
     labelled: int = Field(description="Of these, with a label")
     right: int = Field(description="Labels that are the true property or a wider one")
-    right_variance: float = Field(description="Share of these heads' variance in rightly labelled")
+    right_variance: float = Field(
+        description="Share of these heads' variance that is in rightly labelled heads"
+    )
     too_narrow: int = Field(description="Labels below the true property, or beside it in its group")
     chance: float | None = Field(
-        description="Expected number of right ones when the same labels are dealt at random"
+        description="Chance: expected number of right labels over all their permutations"
     )
     same_label: float | None = Field(
         default=None,
@@ -84,14 +86,14 @@ class ModelLabelTruth(Record):
 
 
 class LabellerComparison(Record):
-    """`data/demo/labellers.json`: the methods on the model of the choice, and on others."""
+    """`data/demo/labellers.json`: all methods on the model that chose the default, and others."""
 
     format: Format = 1
     models: list[ModelLabelTruth]
 
 
 class PropertyPrecision(Record):
-    """Neighbours at 8 in the heads that an attribute moves most of its group."""
+    """Precision@8 of nearest neighbours, over the heads of which an attribute leads its group."""
 
     attribute: str
     heads: int
@@ -101,7 +103,7 @@ class PropertyPrecision(Record):
 
 
 class MapTruth(Record):
-    """Heat maps of one kind against the masks of the objects that they should find."""
+    """Zero-shot segmentation by heat maps of a kind, scored by the masks of the named objects."""
 
     kind: Literal["topic", "contrast"]
     map: str = Field(description="What drew the map, in words")
@@ -112,19 +114,19 @@ class MapTruth(Record):
 
 
 class Curve(Record):
-    """Accuracy as something is taken away."""
+    """Accuracy as more and more is ablated."""
 
     name: str
     values: list[float]
 
 
 class Faithfulness(Record):
-    """Zero-shot accuracy after replacing what heads write."""
+    """Zero-shot accuracy after replacing the contributions of heads."""
 
     by_descriptions: list[Curve] = Field(description="k = 1, 2, … descriptions for each head")
     by_random_texts: list[Curve] = Field(description="The same with texts drawn at random")
-    untouched: list[Curve] = Field(description="One value each: all heads as they are")
-    by_ablation: list[Curve] = Field(description="0, 1, 2, … heads replaced by their mean")
+    untouched: list[Curve] = Field(description="One value each: no head is replaced")
+    by_ablation: list[Curve] = Field(description="0, 1, 2, … heads mean-ablated")
     ablated: list[str] = Field(description="The heads, from the least to the most important")
 
     @model_validator(mode="after")
@@ -146,29 +148,35 @@ class ZeroShot(Record):
 
     question: str
     accuracy: float
-    heads_alone: float = Field(description="All but the last four layers' heads at their mean")
-    chance: float = Field(description="Accuracy of always giving the commonest answer")
+    heads_alone: float = Field(
+        description="With all terms but the heads of the last four layers mean-ablated"
+    )
+    chance: float = Field(
+        description="Majority baseline: accuracy of always giving the most frequent answer"
+    )
 
 
 class ProfileAgreement(Record):
-    """How well transforms of pictures find the heads of one true property."""
+    """How well transforms of pictures identify the heads of a true property."""
 
     property: str
     heads: int = Field(description="Heads with this true property")
     auc: dict[str, float] = Field(
-        description="By transform: how often it moves one of these heads more than another head"
+        description="AUC by transform: how often it moves one of these heads more than another head"
     )
     chance: float = Field(description="As many heads drawn at random exceed this in 2.5% of draws")
 
 
 class ProfileCorrelation(Record):
-    """How transforms of pictures go along with one factor of the scene, over the heads."""
+    """Rank correlation of transforms of pictures with a factor of the scene, over the heads."""
 
     factor: str
     correlations: dict[str, float] = Field(
         description="By transform: Spearman's correlation of its effect with the factor's"
     )
-    chance: float = Field(description="Of unrelated values 95% lie within plus or minus this")
+    chance: float = Field(
+        description="95% of correlations of unrelated values lie within plus or minus this"
+    )
 
 
 class GroundTruthRecord(Record):
@@ -180,7 +188,7 @@ class GroundTruthRecord(Record):
     pairs: Count = Field(description="Pairs of scenes whose groups are exchanged")
     passed_over: Count = Field(description="Pairs of which some group could not be exchanged")
     changes: Count = Field(description="Scenes of which an attribute is changed, for each")
-    reference_scenes: Count = Field(description="Other scenes, on which importance is judged")
+    reference_scenes: Count = Field(description="Other scenes, on which importance is measured")
     lead: float = Field(
         description="An effect leads if it is so many times the second in 97.5% of the resamples"
     )
@@ -188,10 +196,10 @@ class GroundTruthRecord(Record):
     heads: list[HeadTruth]
     scored_layers: list[int]
     labels: list[LabelTruth] = Field(
-        min_length=1, description="The first is of the labels that the pages bear"
+        min_length=1, description="The first row is of the labels that the pages show"
     )
     same_first_descriptions: float = Field(
-        description="Share of the first three descriptions that stay over another gallery"
+        description="Share of the first three descriptions that are the same over another gallery"
     )
     neighbours: list[PropertyPrecision]
     maps: list[MapTruth]
@@ -204,8 +212,8 @@ class GroundTruthRecord(Record):
     )
 
     @model_validator(mode="after")
-    def _every_question_asked(self) -> Self:
-        asked = {row.question for row in self.zero_shot}
-        if missing := {curve.name for curve in self.faithfulness.untouched} - asked:
+    def _every_question_in_zero_shot(self) -> Self:
+        questions = {row.question for row in self.zero_shot}
+        if missing := {curve.name for curve in self.faithfulness.untouched} - questions:
             raise ValueError(f"zero_shot has no question {min(missing)}")
         return self

@@ -11,7 +11,7 @@ from clipheads.bundle.record import Format, Index, Record, check_head
 
 
 class Neighbour(Record):
-    """An image and its cosine with what was asked."""
+    """An image and its cosine with the query."""
 
     image: Slug
     score: float

@@ -24,33 +24,33 @@ LABELLED_BY: dict[LabellerKind, str] = {
     "openai": "by a language model",
     "imported": "by hand or elsewhere, read from a file",
 }
-"""How a head got its label, for each kind of labeller, in the words of a page."""
+"""How a head was labelled, by the kind of labeller, as pages say it."""
 
 
 class NoiseFloor(Record):
-    """Whether the texts of a property explain a head better than as many of those beside it."""
+    """Whether texts of a property explain a head better than as many texts of its siblings."""
 
-    texts: int = Field(description="In each set, of the property and of those beside it")
+    texts: int = Field(description="Texts in each set, of the property and of its siblings")
     explained: float = Field(
         description="Share of the head's variance that a set of the property explains, on average"
     )
-    floor: float = Field(description="95th percentile of it over sets of the properties beside it")
-    clear: bool = Field(description="Whether it is clearly more")
+    floor: float = Field(description="95th percentile of it over sets of its siblings")
+    clear: bool = Field(description="Whether the share is clearly above the floor")
 
 
 class Label(Record):
-    """What a labeller calls a head; `ModelRecord.labeller` says how it came to it."""
+    """The label of a head; `ModelRecord.labeller` says by which method."""
 
     text: str | None
     confidence: float | None = Field(
-        description="Share of what the descriptions explain that speaks of the label (explained),"
-        " of the rank weight (majority); None if the labeller gives none"
+        description="Share of the explained variance whose descriptions have the label's property"
+        " (explained), or of the rank weight (majority); None if the labeller gives none"
     )
     runner_up: str | None = Field(
-        default=None, description="The next property; without a label the one that came nearest"
+        default=None, description="The second property; without a label the leading one"
     )
     runner_up_confidence: float | None = Field(
-        default=None, description="As `confidence`, of that one"
+        default=None, description="As `confidence`, of the runner-up"
     )
     noise: NoiseFloor | None = Field(default=None, description="None if the labeller measures none")
     reason: str = Field(description="Why this label, or why none")
@@ -72,9 +72,9 @@ class LabelsRecord(Record):
     )
     labeller: LabellerRecord
     descriptions: Sha256 = Field(
-        description="Hash of all heads' descriptions, when they got labels"
+        description="Hash of the descriptions of all heads at the time of labelling"
     )
     heads: dict[HeadId, HeadLabel]
     unanswered: dict[HeadId, str] = Field(
-        description="Heads about which the labeller could not find out, and why"
+        description="Heads that the labeller could not label, and why"
     )

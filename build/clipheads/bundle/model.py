@@ -142,8 +142,8 @@ class ModelRecord(Record):
     @model_validator(mode="after")
     def _complete(self) -> Self:
         refuse_twice("head", (head.id for head in self.heads))
-        refuse_twice("property", (one.slug for one in self.properties))
-        refuse_twice("contrast", (one.slug for one in self.contrasts))
+        refuse_twice("property", (row.slug for row in self.properties))
+        refuse_twice("contrast", (row.slug for row in self.contrasts))
         refuse_twice("term", (f"{term.kind} {term.layer}" for term in self.terms))
         shape = self.architecture
         if not self.heads or sorted({head.layer for head in self.heads}) != sorted(self.layers):

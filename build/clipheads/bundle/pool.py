@@ -17,7 +17,7 @@ class DescriptionPool(Record):
 
 
 class PoolText(Record):
-    """A text that TEXTSPAN can pick, and the property that it speaks of, if known."""
+    """A text that TEXTSPAN can pick, and the property that it describes, if there is any."""
 
     text: str
     property: str | None
@@ -27,7 +27,7 @@ class PoolRecord(Record):
     """`<model>/pool.json`: the rows of `descriptions.safetensors` and their taxonomy."""
 
     format: Literal[1] = 1
-    name: str = Field("", description="The pool's file, without its ending")
+    name: str = Field("", description="The pool's file, without its suffix")
     texts: list[PoolText]
     parents: dict[str, str] = Field(
         description="The wider property of each property that has one, by its folded name"

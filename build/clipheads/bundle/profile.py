@@ -11,15 +11,15 @@ class TransformRecord(Record):
     """A change to pictures, and how far it moves the heads of a model."""
 
     name: str
-    title: str = Field(description="What is done, as in: removing colour")
-    group: str = Field(description="What it changes: colour, light, detail, layout, words")
+    title: str = Field(description="As a gerund, such as: removing colour")
+    group: str = Field(description="Property that it changes: colour, light, detail, layout, words")
     mean: float = Field(description="Mean over the heads of E‖Δy‖² / (2 Var y)")
 
 
 class ModelProfile(Record):
-    """What moves the heads of a model, over all of them."""
+    """The causal profile of a model, over all its heads."""
 
-    images: int = Field(description="Size of the sample, evenly spread over the gallery")
+    images: int = Field(description="Size of the sample, evenly spaced over the gallery")
     words: list[str] = Field(description="The printed words; images take turns")
     transforms: list[TransformRecord]
     stands_out: float = Field(description="A head stands out whose ratio_low lies above this")
@@ -30,13 +30,15 @@ class TransformEffect(Record):
     """How far a transform moves a head; intervals hold 95% of bootstrap samples of images."""
 
     transform: str
-    effect: float = Field(description="E‖Δy‖² / (2 Var y): 0 nothing, 1 like another picture")
+    effect: float = Field(
+        description="E‖Δy‖² / (2 Var y): 0 is no effect, 1 as much as another picture"
+    )
     low: float
     high: float
     ratio: float = Field(description="effect divided by its mean over the heads")
     ratio_low: float
     ratio_high: float
-    stands_out: bool = Field(description="Moved clearly more than the mean head")
+    stands_out: bool = Field(description="ratio_low lies above the threshold of the model")
 
 
 class WordReading(Record):
@@ -44,16 +46,14 @@ class WordReading(Record):
 
     towards: float = Field(description="Mean of <Δc, text of the word>")
     deviations: float = Field(description="The same in standard deviations of <c, text>")
-    beyond: float = Field(
-        description="By how many of them further than towards the texts of the other words"
-    )
+    beyond: float = Field(description="The same minus the mean over the texts of the other words")
     beyond_low: float
     beyond_high: float
-    reads: bool = Field(description="Clearly follows the word")
+    reads: bool = Field(description="beyond_low lies above the threshold of the model")
 
 
 class HeadProfile(Record):
-    """What moves a head, by transforms of the pictures."""
+    """The causal profile of a head."""
 
     effects: list[TransformEffect] = Field(description="In the order of ModelProfile.transforms")
     reading: WordReading

@@ -1,4 +1,4 @@
-"""How a long computation tells its caller where it is, without knowing who shows it."""
+"""How a long computation reports its progress, whatever displays it."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -16,15 +16,15 @@ class Progress(Protocol):
         ...
 
     def note(self, message: str) -> None:
-        """Say one line that stays on the screen."""
+        """Report a line that stays on the screen."""
         ...
 
 
 class Silent:
-    """A progress that shows nothing: the default in Python."""
+    """A progress that displays nothing: the default in Python."""
 
     def stage(self, name: str, total: int, unit: str) -> AbstractContextManager[Advance]:  # noqa: ARG002
-        """Open a stage that nobody watches."""
+        """Open a stage that is not displayed."""
         return nullcontext(lambda _steps: None)
 
     def note(self, message: str) -> None:

@@ -1,4 +1,4 @@
-"""`search/search.json`: what a browser searches."""
+"""`search/search.json`: the files of the search page, and what they hold."""
 
 from typing import Literal, Self
 
@@ -17,7 +17,7 @@ class SearchFile(Record):
 
 
 class Preprocessing(Record):
-    """From a picture to pixels, as open_clip does it; the values have its names."""
+    """Preprocessing of images, in open_clip's terms."""
 
     image_size: int
     mean: tuple[float, float, float]
@@ -28,29 +28,29 @@ class Preprocessing(Record):
 
 
 class Tokenizer(Record):
-    """From a text to token ids."""
+    """Tokenization of texts."""
 
     kind: Literal["clip-bpe"] = "clip-bpe"
     vocabulary_size: int
     start_token: int
     end_token: int
-    context_length: int = Field(description="At most so many tokens, start and end included")
+    context_length: int = Field(description="Most tokens of a text, start and end included")
 
 
 Storage = Literal["int8", "mixed", "fp16", "fp32"]
-"""The numbers in which weights are stored; computed is in float32. Mixed: attention in fp16, the
-rest in int8."""
+"""The number format in which weights are stored; computation is in float32. Mixed: attention in
+fp16, the rest in int8."""
 
 
 class Fidelity(Record):
-    """How close an exported model comes to torch, measured on the gallery and the texts."""
+    """Errors of an exported model against PyTorch, measured on the gallery and the texts."""
 
     storage: Storage
     measured_on: int = Field(description="Queries, texts or images")
     cosine_error: float = Field(description="Largest error of a cosine")
     same_top_8: float = Field(description="Share of queries with the same 8 nearest images")
     vector_error: float = Field(
-        description="Largest 1 - cosine between a vector of the exported model and torch's"
+        description="Largest cosine distance between a vector of the exported model and PyTorch's"
     )
 
 
@@ -97,10 +97,10 @@ class SearchRecord(Record):
     @model_validator(mode="after")
     def _complete(self) -> Self:
         refuse_twice("head", self.heads)
-        wanted = {*SEARCH_FILES, *(each.file for each in self.properties)}
+        wanted = {*SEARCH_FILES, *(row.file for row in self.properties)}
         wanted |= {key for key in ("text_encoder", "image_encoder") if getattr(self, key)}
         if missing := wanted - set(self.files):
             raise ValueError(f"files has no {min(missing)}")
-        if missing := {head for each in self.properties for head in each.heads} - set(self.heads):
-            raise ValueError(f"a property names the head {min(missing)}, which heads has not")
+        if missing := {head for row in self.properties for head in row.heads} - set(self.heads):
+            raise ValueError(f"a property names the head {min(missing)}, which heads does not have")
         return self

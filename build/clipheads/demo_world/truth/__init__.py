@@ -5,5 +5,5 @@
                                           ├─► faithfulness_truth
                                           └─► map_truth
 
-`ground_truth` puts them together and writes the record, and `report` prints it.
+`ground_truth` puts them together and writes the record.
 """
