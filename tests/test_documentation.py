@@ -190,6 +190,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.usefixtures("few_published")
 def test_documented_commands_run_as_they_are_written(
     workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,11 +1,10 @@
 """onnxruntime reports to nobody."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from fresh_python import run_fresh
 
 SOURCES = [
     path
@@ -23,7 +22,7 @@ import clipheads.{module}
 """
 
 
-@pytest.mark.parametrize("module", ["onnx_graph", "export_encoders", "export"])
+@pytest.mark.parametrize("module", ["browser.onnx_graph", "browser.encoders", "stages.build"])
 @pytest.mark.parametrize(("given", "seen"), [(None, "1"), ("0", "0")])
 def test_telemetry_is_off_before_onnxruntime_is_imported(
     module: str, given: str | None, seen: str
@@ -31,14 +30,7 @@ def test_telemetry_is_off_before_onnxruntime_is_imported(
     environment = {key: value for key, value in os.environ.items() if "TELEMETRY" not in key}
     if given is not None:
         environment["ORT_DISABLE_TELEMETRY"] = given
-    ran = subprocess.run(
-        [sys.executable, "-c", WATCH.format(module=module)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert ran.stdout == f"{seen}\n"
+    assert run_fresh(WATCH.format(module=module), environment) == f"{seen}\n"
 
 
 def test_only_one_module_imports_onnxruntime() -> None:

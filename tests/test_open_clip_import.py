@@ -1,17 +1,16 @@
 """open_clip imports whatever build of torchvision lies beside torch, and only once."""
 
-import subprocess
-import sys
+import os
 
 import pytest
+from fresh_python import run_fresh
 
 from clipheads.model.open_clip_import import import_open_clip
 
 
 def run(code: str) -> str:
-    """Run code in a fresh interpreter, where nothing is imported yet."""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return done.stdout.strip()
+    """Run code where nothing but torch is imported yet."""
+    return run_fresh(code, os.environ).strip()
 
 
 def test_it_is_open_clip_and_the_same_module_each_time() -> None:

@@ -1,11 +1,13 @@
 """`import clipheads`: every public name, in every order, and nothing that is not needed."""
 
+import os
 import random
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from fresh_python import run_fresh
 
 import clipheads
 
@@ -32,7 +34,8 @@ def test_public_names_import_in_any_order_and_stay_what_they_are(seed: int) -> N
     names = random.Random(seed).sample(clipheads.__all__, len(clipheads.__all__))
     modules = random.Random(seed).sample(sorted(MODULES), 12)
 
-    python(f"""
+    run_fresh(
+        f"""
 import importlib
 import clipheads
 
@@ -45,13 +48,16 @@ for module in {modules}:
 {"; ".join(f"from clipheads import {name}" for name in names[6:])}
 for name in {names}:
     assert same(getattr(clipheads, name), globals()[name]), name
-""")
+""",
+        os.environ,
+    )
 
 
 def test_a_star_import_brings_the_functions() -> None:
-    python(
+    run_fresh(
         "from clipheads import *\n"
-        "assert callable(decompose) and callable(textspan) and callable(contributions)"
+        "assert callable(decompose) and callable(textspan) and callable(contributions)",
+        os.environ,
     )
 
 

@@ -11,6 +11,7 @@ from urllib.parse import urlencode, urlsplit
 import numpy as np
 import pytest
 import torch
+from few_published import few_published_heads
 from PIL import Image
 from torch.nn.functional import normalize
 
@@ -97,7 +98,8 @@ def torchs(tmp_path_factory):
         export_text_encoder=True,
         export_image_encoder=True,
     )
-    generate_site(folder / "atlas", folder / "site")
+    with few_published_heads():
+        generate_site(folder / "atlas", folder / "site")
     (bundle,) = (path.parent for path in folder.glob("atlas/*/model.json"))
     record = SearchRecord.model_validate_json((bundle / "search" / "search.json").read_bytes())
     model = load_model(name, device="cpu")
