@@ -83,6 +83,7 @@ def pages(site: SiteView) -> list[Page]:
             sections={
                 "models": "Models",
                 "published": "Published labels",
+                **({"truth": "Ground truth"} if site.measured else {}),
                 "read": "How to read a head",
                 "gallery": "Gallery",
             },
