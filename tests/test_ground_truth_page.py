@@ -141,9 +141,9 @@ def test_only_models_that_played_no_part_in_the_choice_are_called_so(
     generate_site(atlas, tmp_path / "site")
     text = (tmp_path / "site" / "ground-truth" / "index.html").read_text()
 
-    assert "were chosen on the demo CLIP" in text
-    assert "Its card. It was looked at in choosing." in text
-    assert ("Seed 7. It played no part in that choice." in text) == of_others
+    assert "were selected on the demo CLIP" in text
+    assert "Its card. The labeller was selected on this model, among others." in text
+    assert ("Seed 7. It played no part in the selection." in text) == of_others
     assert ("another CLIP" in text) == of_others
     assert text.count("15 of 17") == 1 + of_others
 
@@ -181,11 +181,11 @@ def test_wider_labels_and_mixed_heads_are_counted_apart(tmp_path: Path) -> None:
     mixed = [one for one in heads if one["property"] is None]
     labelled = sum(one["label"] is not None for one in mixed)
     found = text_of("ground-truth")
-    assert "variance: 1 by the property itself, the others by a wider one" in found
-    assert f"The other {len(mixed)} heads of these layers are mixed and not judged" in found
+    assert "variance: 1 names the property itself, the others a more general one" in found
+    assert f"The other {len(mixed)} heads of these layers are mixed and not scored" in found
     assert f"; {labelled or 'none'} of them ha" in found
-    assert "though wider than that" not in text_of(f"demo-clip/{first['id']}")
-    assert "though wider than that" in text_of(f"demo-clip/{second['id']}")
+    assert "but more general" not in text_of(f"demo-clip/{first['id']}")
+    assert "but more general" in text_of(f"demo-clip/{second['id']}")
 
 
 def test_without_a_record_there_is_no_page_and_no_link_to_it(tmp_path: Path) -> None:

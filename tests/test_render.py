@@ -245,7 +245,7 @@ def test_every_kind_of_labeller_has_words_of_its_own():
 def test_counts_in_prose_are_those_of_the_record_and_of_the_scores(pages, rendered):
     (model,) = next(page for page in pages if page.path == "index.html").content.models
     scored = in_words(len(model.record.scores.layers))
-    assert f"Both over the last {scored} layers" in rendered["index.html"]
+    assert f"Both are computed over the last {scored} layers" in rendered["index.html"]
     needed = f"at least {in_words(MATCHES_NEEDED)} descriptions that match their label"
     for path in ("index.html", "methods/index.html", "demo-clip/index.html"):
         assert needed in rendered[path]

@@ -25,9 +25,9 @@ from headatlas.pictures.plots import ablation_plot, descriptions_plot
 from headatlas.urls import Link
 
 METHODS = {
-    "published": ("labels on the pages", "by the labeller of this atlas"),
+    "published": ("labels of this atlas", "by its own labeller"),
     "explained": (
-        "what descriptions explain",
+        "explained variance",
         "the most specific property that carries half of what the TEXTSPAN descriptions explain",
     ),
     "majority": (
@@ -35,22 +35,22 @@ METHODS = {
         "the property of most descriptions, weighted by rank, each category a property of its own",
     ),
     "count": (
-        "a reader who counts",
-        "the commonest property of the ten texts, if at least three have it: the rule of in-context"
-        " labelling, without a language model’s knowledge",
+        "most frequent property",
+        "the most frequent property of the ten texts, if at least three have it: the rule of"
+        " in-context labelling, without a language model’s knowledge",
     ),
     "neighbours": (
         "nearest images",
-        "the property whose zero-shot answers the head’s nearest images share most; dropped since",
+        "the property whose zero-shot answers the head’s nearest images share most; no longer used",
     ),
     "top images": (
         "top images",
-        "what the head’s eight strongest images have in common; no text is read",
+        "what the head’s eight top images have in common; descriptions are not used",
     ),
 }
 """How each way of labelling is called and described to readers."""
 
-MAPS = {"topic": "A word on a picture", "contrast": "One word against another"}
+MAPS = {"topic": "One text", "contrast": "One text vs another"}
 SHOWN_STEPS = (1, 2, 5, 10, 20)
 """Numbers of descriptions for which the table gives the accuracy."""
 
@@ -146,19 +146,19 @@ def pages(site: SiteView) -> list[Page]:
             template="ground_truth.html",
             title="Ground truth",
             description="What moves each head of the demo model, measured by changing one thing of "
-            "a scene at a time, and how many labels are right.",
+            "a scene at a time, and how many labels are correct.",
             content=_content(views, steps),
             trail=(ATLAS,),
             sections={
                 "heads": "What moves each head",
-                "labels": "How many labels are right",
-                "pixels": "What changes of pixels reveal",
+                "labels": "Accuracy of labels",
+                "pixels": "Effects of changes of pixels",
                 "zero-shot": "Zero-shot accuracy",
-                "neighbours": "Precision of neighbours",
-                "maps": "How well heat maps cover the object",
+                "neighbours": "Precision of nearest neighbours",
+                "maps": "Localisation by heat maps",
                 "faithfulness": "Faithfulness of descriptions",
                 "stability": "Stability across galleries",
-                "again": "Measure it again",
+                "again": "Reproduce these numbers",
             },
             files={link: plot for view in views for link, plot in _plots(view).items()},
         )

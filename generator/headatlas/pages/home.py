@@ -62,7 +62,7 @@ def pages(site: SiteView) -> list[Page]:
             link=urls.HOME,
             template="home.html",
             title="CLIP Head Atlas",
-            description=f"What each of {count} attention heads of CLIP's vision transformers "
+            description=f"What each of {count} attention heads of CLIP’s vision transformers "
             "responds to: descriptions, images, heat maps and scores, one citable page for every "
             "head.",
             content=HomeContent(

@@ -78,7 +78,7 @@ def _page(content: PublishedHeadContent) -> Page:
         link=head.page,
         template="published_head.html",
         title=f"{name}: {head.label}",
-        description=f"Head {name}: the label {head.label}, as the paper's authors published it; "
+        description=f"Head {name}: the label {head.label}, as the paper’s authors published it; "
         "not computed here.",
         content=content,
         trail=(ATLAS, Crumb(head.model, content.model.page)),

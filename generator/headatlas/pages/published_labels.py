@@ -36,7 +36,7 @@ def pages(site: SiteView) -> list[Page]:
             link=urls.PUBLISHED_LABELS,
             template="published_labels.html",
             title="Published labels",
-            description=f"The labels that the paper's authors published for {count} heads of "
+            description=f"The labels that the paper’s authors published for {count} heads of "
             f"{len(models)} CLIP models: {len(rows)} different ones, with the heads that have "
             "them.",
             content=PublishedLabelsContent(

@@ -32,7 +32,7 @@ def pages(site: SiteView) -> list[Page]:
             template="table1.html",
             title="Recomputing Table 1",
             description="The entanglement scores of six CLIP models, recomputed from the labels "
-            "that the paper's authors published, beside the printed ones.",
+            "that the paper’s authors published, beside the printed ones.",
             content=Table1Content(
                 models=site.published.models,
                 report=report,
