@@ -60,7 +60,7 @@ def test_every_published_head_has_a_page_at_the_address_of_a_build(pages: list[P
 
 
 def test_a_model_of_ones_own_is_not_taken_for_the_papers(tmp_path: Path) -> None:
-    folder = write_bundle(tmp_path / "atlas", names=(BUILT,), images=3, layers=12, heads=12)
+    folder = write_bundle(tmp_path / "atlas", names=(BUILT,), images=3, layers=12, heads=1)
     weights = {"source": BUILT, "sha256": "0" * 64}
     edit_json(folder / BUILT / "model.json", weights=weights)
     generate_site(folder, tmp_path / "site")
