@@ -612,6 +612,8 @@ def test_an_atlas_from_before_the_list_of_files_is_taken_up(
         "yardsticks.safetensors",
     ):
         (atlas / "tiny" / name).unlink()
+    manifest = atlas / "gallery/manifest.json"
+    manifest.write_text(manifest.read_text().replace('"format": 2', '"format": 1'))
     (atlas / "tiny/search/property-gone.bin").write_bytes(b"stale")
     (atlas / "tiny/heads/notes.txt").write_text("mine")
     report = _build(inputs, atlas)

@@ -130,6 +130,17 @@ def test_labels_of_other_descriptions_are_not_kept(
     assert files_of(atlas) == files_of(tmp_path / "other")
 
 
+def test_a_build_says_that_damaged_labels_are_made_anew(inputs: Path, atlas: Path) -> None:
+    relabel(atlas / "tiny", labeller_from_file(inputs / "labels.csv"))
+    (atlas / "tiny" / "labels.json").write_text("{")
+    notes = Notes()
+
+    build(inputs, atlas, None, progress=notes)
+
+    (line,) = notes.lines
+    assert "labels.json: missing or damaged; made anew by the default labeller" in line
+
+
 class Notes(Silent):
     """A progress that keeps the lines it is told."""
 

@@ -56,7 +56,9 @@ def write_search(
     checkpoint: CheckpointRecord,
     manifest: GalleryManifest,
     basis: Tensor,
-    images: Mapping[str, Tensor],
+    coordinates: Tensor,
+    shares: Tensor,
+    embeddings: Tensor,
     texts: Sequence[SearchText],
     text_embeddings: Tensor,
     properties: Sequence[PropertyRecord],
@@ -70,22 +72,24 @@ def write_search(
         checkpoint: the model of the bundle.
         manifest: its gallery.
         basis: [heads, D, r].
-        images: `coordinates` [N, heads, r], `shares` [N, heads] and `embeddings` [N, D].
+        coordinates: [N, heads, r].
+        shares: [N, heads], <c, f/|f|>.
+        embeddings: [N, D], unit rows.
         texts: each text once.
         text_embeddings: [texts, D], unit rows.
         properties: those of the bundle.
         projections: the file `projections.onnx` of the bundle.
         encoders: the files of those that have been exported.
     """
-    units = normalize(images["coordinates"].float(), dim=-1)
-    norms = images["coordinates"].float().norm(dim=-1)
+    units = normalize(coordinates.float(), dim=-1)
+    norms = coordinates.float().norm(dim=-1)
     files = {
         "projections": _described(projections, "../projections.onnx"),
         "coordinates": _rows(
-            folder, "coordinates.bin", units.numpy(), norms.numpy(), images["shares"].numpy()
+            folder, "coordinates.bin", units.numpy(), norms.numpy(), shares.numpy()
         ),
         "basis": _rows(folder, "basis.bin", basis.transpose(1, 2).numpy()),
-        "image_embeddings": _rows(folder, "embeddings.bin", images["embeddings"][:, None].numpy()),
+        "image_embeddings": _rows(folder, "embeddings.bin", embeddings[:, None].numpy()),
         "texts": _json(folder, "texts.json", [text._asdict() for text in texts]),
         "text_embeddings": _rows(folder, "texts.bin", text_embeddings[:, None].numpy()),
     } | {
@@ -93,7 +97,7 @@ def write_search(
         for encoder in sorted(encoders)
     }
     heads = [head_id(*head) for head in checkpoint.heads]
-    listed, added = _properties(folder, properties, heads, basis, images["coordinates"])
+    listed, added = _properties(folder, properties, heads, basis, coordinates)
     fidelity = {encoder: read_fidelity(path) for encoder, path in encoders.items()}
     record = SearchRecord(
         model=checkpoint.name,

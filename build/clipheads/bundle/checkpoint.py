@@ -10,7 +10,7 @@ from clipheads.bundle.search import Preprocessing, Tokenizer
 class CheckpointRecord(Record):
     """`<model>/checkpoint.json`."""
 
-    format: Format = 1
+    format: Format = 2
     name: ModelName
     architecture: Architecture
     weights: Weights

@@ -30,7 +30,7 @@ class SkippedImage(Record):
 class GalleryManifest(Record):
     """`gallery/manifest.json`."""
 
-    format: Format = 1
+    format: Format = 2
     title: str
     sha256: str = Field(description="Hash of all pixels and metadata")
     images: list[GalleryImage]

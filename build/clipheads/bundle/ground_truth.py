@@ -5,7 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from clipheads.bundle.names import HeadId
-from clipheads.bundle.record import Count, Format, Record, Sha256
+from clipheads.bundle.record import Count, Record, Sha256
 
 CAUSAL_GROUPS = ("object", "background", "style", "layout")
 """The groups of what a scene of the demo world shows; each head has an effect of each."""
@@ -88,7 +88,7 @@ class ModelLabelTruth(Record):
 class LabellerComparison(Record):
     """`data/demo/labellers.json`: all methods on the model that chose the default, and others."""
 
-    format: Format = 1
+    format: Literal[1] = 1
     models: list[ModelLabelTruth]
 
 
@@ -182,7 +182,7 @@ class ProfileCorrelation(Record):
 class GroundTruthRecord(Record):
     """`<model>/ground-truth.json`: what is true of a model of the demo world."""
 
-    format: Format = 1
+    format: Literal[1] = 1
     weights_sha256: Sha256
     gallery_sha256: Sha256
     pairs: Count = Field(description="Pairs of scenes whose groups are exchanged")

@@ -61,7 +61,7 @@ class TopicMaps(Record):
 class HeadRecord(Record):
     """`<model>/heads/L11.H7.json`."""
 
-    format: Format = 1
+    format: Format = 2
     id: HeadId
     layer: Index
     head: Index

@@ -15,5 +15,5 @@ class HeadShare(Record):
 class ImagesRecord(Record):
     """`<model>/images.json`: for each gallery image the heads that contribute most."""
 
-    format: Format = 1
+    format: Format = 2
     images: dict[Slug, list[HeadShare]]

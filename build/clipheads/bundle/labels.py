@@ -66,7 +66,7 @@ class HeadLabel(Record):
 class LabelsRecord(Record):
     """`<model>/labels.json`."""
 
-    format: Format = 1
+    format: Format = 2
     made_by: Literal["build", "label"] = Field(
         description="The command; a build keeps the labels of `label`, unless it names a labeller"
     )

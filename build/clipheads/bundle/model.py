@@ -115,7 +115,7 @@ class ContrastRecord(Record):
 class ModelRecord(Record):
     """`<model>/model.json`."""
 
-    format: Format = 1
+    format: Format = 2
     name: ModelName
     architecture: Architecture
     weights: Weights

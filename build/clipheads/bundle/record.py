@@ -5,17 +5,22 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-FORMAT = 1
+FORMAT = 2
 """Version of the bundle; a generator refuses any other."""
 
 
 def _known_format(value: object) -> object:
+    if isinstance(value, int) and 0 < value < FORMAT:
+        raise ValueError(
+            f"built by an earlier version of head-atlas, in bundle format {value} where this one"
+            f" reads {FORMAT}; build it again"
+        )
     if value != FORMAT:
         raise ValueError(f"bundle format {str(value)[:20]}, but this version reads format {FORMAT}")
     return value
 
 
-Format = Annotated[Literal[1], BeforeValidator(_known_format)]
+Format = Annotated[Literal[2], BeforeValidator(_known_format)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0)]
 Index = Annotated[int, Field(ge=0)]

@@ -11,6 +11,7 @@ from clipheads.bundle.disk.atomic_files import remove
 from clipheads.bundle.disk.owned_files import LIST, Made, adopt
 from clipheads.bundle.gallery import GalleryManifest
 from clipheads.bundle.model import ModelRecord
+from clipheads.bundle.record import FORMAT
 
 FILES = {
     "contributions": r"(basis|coordinates|statistics)\.safetensors",
@@ -63,21 +64,27 @@ def _made(files: Iterable[str]) -> Made:
 
 
 def _is_list(folder: Path) -> bool:
-    return isinstance(_content(folder).get("program"), str)
+    return isinstance(_content(folder / LIST).get("program"), str)
 
 
 def _is_earlier_list(folder: Path) -> bool:
     """Whether `stages.json` holds the keys of stages, by their names."""
-    content = _content(folder)
+    content = _content(folder / LIST)
     return bool(content) and all(
         stage in {*FILES, "gallery"} and isinstance(key, str) and len(key) == 64
         for stage, key in content.items()
     )
 
 
-def _content(folder: Path) -> dict[str, object]:
+def _as_now(file: Path) -> dict[str, object]:
+    """A record of the first bundle format, as this version reads it."""
+    content = _content(file)
+    return content | {"format": FORMAT} if content.get("format") == 1 else content
+
+
+def _content(file: Path) -> dict[str, object]:
     try:
-        content = json.loads((folder / LIST).read_bytes())
+        content = json.loads(file.read_bytes())
     except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
@@ -85,8 +92,8 @@ def _content(folder: Path) -> dict[str, object]:
 
 def _is_bundle(folder: Path) -> bool:
     try:
-        record = ModelRecord.model_validate_json((folder / "model.json").read_bytes())
-    except (OSError, ValidationError):
+        record = ModelRecord.model_validate(_as_now(folder / "model.json"))
+    except ValidationError:
         return False
     return record.name == folder.name
 
@@ -94,10 +101,8 @@ def _is_bundle(folder: Path) -> bool:
 def _gallery(folder: Path) -> list[str]:
     """The files of a gallery in `folder` whose manifest says that it is one of an atlas."""
     try:
-        manifest = GalleryManifest.model_validate_json(
-            (folder / "gallery" / "manifest.json").read_bytes()
-        )
-    except (OSError, ValidationError):
+        manifest = GalleryManifest.model_validate(_as_now(folder / "gallery" / "manifest.json"))
+    except ValidationError:
         return []
     names = {"manifest.json", *(f"{image.id}.webp" for image in manifest.images)}
     return sorted(f"gallery/{name}" for name in names if re.fullmatch(r"[\w.-]+", name))

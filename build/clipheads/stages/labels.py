@@ -72,7 +72,7 @@ def labels_of_a_build(
     """
     if labeller is not None:
         return labels_by(labeller, folder, "build")
-    former = _whole_labels(folder)
+    former = _whole_labels(folder, note)
     if former is not None and former.made_by == "label":
         if former.descriptions == _hash(head_descriptions(folder)):
             return former
@@ -99,9 +99,12 @@ def keep_unanswered(labels: LabelsRecord, former: LabelsRecord) -> LabelsRecord:
     return labels.model_copy(update={"heads": labels.heads | kept})
 
 
-def _whole_labels(folder: Path) -> LabelsRecord | None:
+def _whole_labels(folder: Path, note: Callable[[str], None]) -> LabelsRecord | None:
     made = read_list(folder).made.get(labels.name)
-    if made is None or made.key is None or damaged(folder, made):
+    if made is None or made.key is None:
+        return None
+    if damaged(folder, made):
+        note(f"{folder / LABELS.path}: missing or damaged; made anew by the default labeller")
         return None
     return read_record(folder / LABELS.path, LABELS.kind, remedy=REMEDY)
 
