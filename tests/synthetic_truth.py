@@ -114,7 +114,7 @@ def write_truth(folder: Path) -> GroundTruthRecord:
                 maps=120,
             )
             for kind in ("topic", "contrast")
-            for name in ("all heads together", "a blob in the centre")
+            for name in ("all heads together", "centre-prior baseline")
         ],
         faithfulness=Faithfulness(
             by_descriptions=curves,

@@ -192,14 +192,14 @@ def test_ground_truth_of_other_weights_is_refused(
         write_ground_truth(f"local-dir:{other}", bundle, device="cpu")
 
 
-def test_heat_maps_of_the_named_object_beat_a_blob_and_raw_attention(
+def test_heat_maps_of_the_named_object_beat_the_centre_prior_and_raw_attention(
     measured: GroundTruthRecord,
 ) -> None:
     precision = {row.map: row.mean_precision for row in measured.maps if row.kind == "topic"}
 
-    assert precision["all heads together"] > precision["a blob in the centre"]
+    assert precision["all heads together"] > precision["centre-prior baseline"]
     assert precision["all heads together"] > next(
-        value for name, value in precision.items() if name.startswith("attention")
+        value for name, value in precision.items() if name.startswith("raw attention")
     )
 
 

@@ -78,8 +78,8 @@ def test_enlarging_keeps_the_values_at_the_centres_of_the_patches() -> None:
     assert large.max() == 11
 
 
-def test_a_blob_finds_the_centre_and_not_the_corner() -> None:
-    blob = centre_prior(64)
+def test_the_centre_prior_finds_the_centre_and_not_the_corner() -> None:
+    prior = centre_prior(64)
 
-    assert score_map(blob, disc(x=0.5, y=0.5)).precision > 0.99
-    assert score_map(blob, disc(x=0.15, y=0.15, radius=0.12)).precision < 0.1
+    assert score_map(prior, disc(x=0.5, y=0.5)).precision > 0.99
+    assert score_map(prior, disc(x=0.15, y=0.15, radius=0.12)).precision < 0.1

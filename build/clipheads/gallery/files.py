@@ -6,7 +6,7 @@ an image in a shard is read where it lies. What cannot be taken is named with th
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BufferedReader
@@ -86,19 +86,7 @@ def list_gallery(
         if identity in name_of:
             raise GalleryError(f"{gallery}: {name_of[identity]} and {file} have one id; rename one")
         name_of[identity] = file
-        row = details.get(name, {})
-        files.append(
-            GalleryFile(
-                path=path,
-                file=file,
-                id=identity,
-                title=row.get("title") or readable(file.rsplit("/", 1)[-1].rsplit(".", 1)[0]),
-                credit=row.get("credit", ""),
-                licence=row.get("licence", ""),
-                source=row.get("source") or file,
-                sha256=digest,
-            )
-        )
+        files.append(_with_details(path, file, identity, digest, details.get(name, {})))
     if not files and skipped:
         first = skipped[0]
         raise GalleryError(
@@ -109,6 +97,22 @@ def list_gallery(
         kinds = ", ".join(sorted(suffix[1:] for suffix in SUFFIXES))
         raise GalleryError(f"{gallery}: no image files there ({kinds})")
     return files, skipped
+
+
+def _with_details(
+    path: ImageFile, file: str, identity: str, digest: str, details: Mapping[str, str]
+) -> GalleryFile:
+    """An image with what is said of it, or what its name says."""
+    return GalleryFile(
+        path=path,
+        file=file,
+        id=identity,
+        title=details.get("title") or readable(file.rsplit("/", 1)[-1].rsplit(".", 1)[0]),
+        credit=details.get("credit", ""),
+        licence=details.get("licence", ""),
+        source=details.get("source") or file,
+        sha256=digest,
+    )
 
 
 def gallery_title(gallery: Path) -> str:

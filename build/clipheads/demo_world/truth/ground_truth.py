@@ -41,7 +41,7 @@ from clipheads.model.load import load_model
 from clipheads.stages.earlier_bundles import adopt_earlier
 from clipheads.stages.engine import Outcome, run_stage
 
-VERSION = 2
+VERSION = 3
 """Raised when the same model and scenes would give other numbers."""
 
 FIRST_REFERENCE_SEED = 600_000

@@ -71,8 +71,8 @@ def map_truths(
         for head, rank in zip(best, ("best", "second", "third"), strict=True)
     }
     drawers |= {
-        "attention of the class token in the last layer": ATTENTION,
-        "a blob in the centre": CENTRE,
+        "raw attention of the class token in the last layer": ATTENTION,
+        "centre-prior baseline": CENTRE,
     }
     maps = draw(FIRST_MAPPED_SEED, MAPPED_SCENES)
     kind: Literal["topic", "contrast"] = "topic" if objects == 1 else "contrast"
