@@ -1,5 +1,6 @@
 """Promises about the project: tools see `build/clipheads`, the wheel holds what it needs."""
 
+import re
 import subprocess
 import sys
 import zipfile
@@ -58,6 +59,14 @@ def test_the_generator_the_commands_and_the_bundle_are_loaded_without_torch() ->
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
+def test_no_module_is_longer_than_400_lines() -> None:
+    modules = [*(ROOT / "build").rglob("*.py"), *(ROOT / "generator").rglob("*.py")]
+    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in modules}
+
+    assert len(lengths) > 150
+    assert {path.name: lines for path, lines in lengths.items() if lines > 400} == {}
+
+
 def test_the_architecture_lists_every_module_with_its_idea() -> None:
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     code = "import list_modules; print(list_modules.listed(), end='')"
@@ -67,6 +76,26 @@ def test_the_architecture_lists_every_module_with_its_idea() -> None:
 
     assert listed.count("| `") > 100
     assert listed in page, "run: python docs/list_modules.py"
+
+
+MADE_BY_A_BUILD = {"data/atlas/"}
+GUIDES = [ROOT / "CONTRIBUTING.md", ROOT / "docs" / "architecture.md"]
+
+
+@pytest.mark.parametrize("guide", GUIDES, ids=[guide.name for guide in GUIDES])
+def test_files_that_guides_name_are_there_and_hold_what_is_said_of_them(guide: Path) -> None:
+    page = guide.read_text(encoding="utf-8")
+    named = re.findall(r"`((?:build|generator|templates|tests|docs|data)/[\w./-]*)`", page)
+    linked = re.findall(r"\]\(([\w./-]+\.(?:md|py))\)", page)
+    assert len(named + linked) > 3
+    for path in set(named) - MADE_BY_A_BUILD:
+        assert (ROOT / path).exists(), path
+    for path in linked:
+        assert (guide.parent / path).exists(), path
+    for names, path in re.findall(r"((?:`\w+`(?:, | and )?)+) (?:in|of) `([\w./-]+)`", page):
+        text = (ROOT / path).read_text(encoding="utf-8")
+        for name in re.findall(r"\w+", names):
+            assert re.search(rf"\b{name}\b", text), f"{name} in {path}"
 
 
 def test_the_reference_of_the_command_line_is_what_its_help_says() -> None:
