@@ -21,7 +21,7 @@ KEY = "sk-test-0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 @dataclass(frozen=True)
-class Asked:
+class Request:
     """One request as it came."""
 
     question: str
@@ -30,18 +30,18 @@ class Asked:
     authorization: str
 
 
-Act = Callable[["_Handler", Asked], None]
+Act = Callable[["_Handler", Request], None]
 
 
 @dataclass
 class MisbehavingServer:
-    """What to do, and what was asked."""
+    """What to do, and the requests that came."""
 
     acts: dict[str, list[Act]] = field(default_factory=dict)
     """For a text that occurs in a question: what to do each time, then answer well."""
     always: Act | None = None
     """Done to every request without an act of its own."""
-    requests: list[Asked] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list)
     sent: int = 0
     """Bytes of bodies without end."""
     most_at_once: int = 0
@@ -75,9 +75,9 @@ class MisbehavingServer:
     ) -> None:
         self.close()
 
-    def times_asked(self) -> Counter[str]:
+    def requests_by_question(self) -> Counter[str]:
         """How often each question came."""
-        return Counter(asked.question for asked in self.requests)
+        return Counter(request.question for request in self.requests)
 
     def close(self) -> None:
         """Leave the port."""
@@ -85,18 +85,18 @@ class MisbehavingServer:
         self._http.shutdown()
         self._http.server_close()
 
-    def handle(self, handler: "_Handler", asked: Asked) -> None:
+    def handle(self, handler: "_Handler", request: Request) -> None:
         """Count a request and do to it what is next in its queue."""
         with self._lock:
-            self.requests.append(asked)
+            self.requests.append(request)
             self._at_once += 1
             self.most_at_once = max(self.most_at_once, self._at_once)
-            if time.monotonic() < self.closed_until.get(asked.question, 0):
+            if time.monotonic() < self.closed_until.get(request.question, 0):
                 self.came_early += 1
-            queue = next((acts for text, acts in self.acts.items() if text in asked.question), [])
+            queue = next((acts for text, acts in self.acts.items() if text in request.question), [])
             act = queue.pop(0) if queue else self.always or answer_well
         try:
-            act(handler, asked)
+            act(handler, request)
         finally:
             with self._lock:
                 self._at_once -= 1
@@ -109,11 +109,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        asked = Asked(body["messages"][-1]["content"], body, self.headers["Authorization"])
+        request = Request(body["messages"][-1]["content"], body, self.headers["Authorization"])
         if self.path != "/v1/chat/completions":
             self.send(404, {"error": {"message": f"no such page: {self.path}"}})
             return
-        self.owner.handle(self, asked)
+        self.owner.handle(self, request)
 
     def send(
         self,
@@ -155,10 +155,10 @@ def completion(content: str | None, **message: object) -> dict[str, object]:
     }
 
 
-def answer_well(handler: _Handler, asked: Asked) -> None:
+def answer_well(handler: _Handler, request: Request) -> None:
     """Label a head by the last word of its first description; find a label in texts by letters."""
-    lines = re.findall(r"^(\d+)\. (.*)$", asked.question, re.MULTILINE)
-    judged = re.match(r"Property: (.*)", asked.question)
+    lines = re.findall(r"^(\d+)\. (.*)$", request.question, re.MULTILINE)
+    judged = re.match(r"Property: (.*)", request.question)
     if judged:
         shows = [{"number": int(n), "shows": judged[1] in text} for n, text in lines]
         handler.send(200, completion(json.dumps({"verdicts": shows})))
@@ -169,7 +169,7 @@ def answer_well(handler: _Handler, asked: Asked) -> None:
 
 def say(content: str | None, **message: object) -> Act:
     """Answer with this content, and further fields of the message."""
-    return lambda handler, _asked: handler.send(200, completion(content, **message))
+    return lambda handler, _request: handler.send(200, completion(content, **message))
 
 
 def label(text: object) -> Act:
@@ -179,7 +179,7 @@ def label(text: object) -> Act:
 
 def reply(body: str, kind: str = "application/json") -> Act:
     """Answer 200 with a body that need not be a completion."""
-    return lambda handler, _asked: handler.send(200, body, kind=kind)
+    return lambda handler, _request: handler.send(200, body, kind=kind)
 
 
 def fail(status: int, message: str = "it went wrong", **more: object) -> Act:
@@ -187,28 +187,28 @@ def fail(status: int, message: str = "it went wrong", **more: object) -> Act:
     wish = more.pop("retry_after", None)
     headers = {} if wish is None else {"Retry-After": str(wish)}
 
-    def act(handler: _Handler, asked: Asked) -> None:
+    def act(handler: _Handler, request: Request) -> None:
         if isinstance(wish, int | float):
-            handler.owner.closed_until[asked.question] = time.monotonic() + wish
+            handler.owner.closed_until[request.question] = time.monotonic() + wish
         error = {"message": message, "type": None, "param": None, "code": None} | more
         handler.send(status, {"error": error}, headers)
 
     return act
 
 
-def hang(handler: _Handler, asked: Asked) -> None:
+def hang(handler: _Handler, request: Request) -> None:
     """Say nothing until the server is closed."""
     handler.owner.released.wait(30)
     handler.close_connection = True
 
 
-def trickle(handler: _Handler, asked: Asked) -> None:
+def trickle(handler: _Handler, request: Request) -> None:
     """Send the body a byte at a time, each in good time, and never come to its end."""
     handler.send(200, "", length=10**9)
     _send_until_gone(handler, b" ", 0.05)
 
 
-def trickle_headers(handler: _Handler, asked: Asked) -> None:
+def trickle_headers(handler: _Handler, request: Request) -> None:
     """Send headers without end."""
     handler.send_response(200)
     handler.flush_headers()
@@ -218,7 +218,7 @@ def trickle_headers(handler: _Handler, asked: Asked) -> None:
 def flood(status: int) -> Act:
     """Send a body without end as fast as it is read."""
 
-    def act(handler: _Handler, asked: Asked) -> None:
+    def act(handler: _Handler, request: Request) -> None:
         handler.send(status, "", length=10**15)
         _send_until_gone(handler, b" " * 2**16, 0)
 
@@ -235,10 +235,10 @@ def _send_until_gone(handler: _Handler, piece: bytes, pause: float) -> None:
 
 def redirect(status: int, address: str) -> Act:
     """Send the request on to another address."""
-    return lambda handler, _asked: handler.send(status, "", {"Location": address})
+    return lambda handler, _request: handler.send(status, "", {"Location": address})
 
 
-def drop(handler: _Handler, asked: Asked) -> None:
+def drop(handler: _Handler, request: Request) -> None:
     """Close the connection in the middle of the answer."""
     body = json.dumps(completion(json.dumps({"reason": "", "label": "half"})))
     handler.send(200, body[: len(body) // 2], length=len(body))
@@ -247,21 +247,21 @@ def drop(handler: _Handler, asked: Asked) -> None:
     handler.close_connection = True
 
 
-def leave(handler: _Handler, asked: Asked) -> None:
+def leave(handler: _Handler, request: Request) -> None:
     """Answer well and be gone for good."""
     handler.owner.close()
-    answer_well(handler, asked)
+    answer_well(handler, request)
     handler.close_connection = True
 
 
 def know_only(*forms: str) -> Act:
     """Refuse response formats other than these, as servers do that do not know them."""
 
-    def act(handler: _Handler, asked: Asked) -> None:
-        form = asked.body.get("response_format", {"type": "text"})["type"]
+    def act(handler: _Handler, request: Request) -> None:
+        form = request.body.get("response_format", {"type": "text"})["type"]
         if form in forms:
-            answer_well(handler, asked)
+            answer_well(handler, request)
         else:
-            fail(400, f"'response_format.type' {form} is not supported")(handler, asked)
+            fail(400, f"'response_format.type' {form} is not supported")(handler, request)
 
     return act

@@ -9,8 +9,8 @@ import pytest
 from in_context_runs import HEADS, Recorder, run
 from misbehaving_server import (
     Act,
-    Asked,
     MisbehavingServer,
+    Request,
     answer_well,
     fail,
     flood,
@@ -100,7 +100,7 @@ def test_an_interrupted_run_is_resumed_and_no_answer_is_asked_for_twice(
     assert len(list(tmp_path.rglob("*.json"))) == before
     labels = run(server, tmp_path, heads)
     assert all(label.text is not None for label in labels.values())
-    assert server.times_asked() == {f"1. text {index}": 1 for index in range(16)}
+    assert server.requests_by_question() == {f"1. text {index}": 1 for index in range(16)}
 
 
 def test_a_wait_for_a_retry_is_cut_short_by_an_interruption(
@@ -108,13 +108,13 @@ def test_a_wait_for_a_retry_is_cut_short_by_an_interruption(
 ) -> None:
     waiting = threading.Event()
 
-    def limit(handler: object, asked: Asked) -> None:
-        fail(429, retry_after=60)(handler, asked)  # type: ignore[arg-type]
+    def limit(handler: object, request: Request) -> None:
+        fail(429, retry_after=60)(handler, request)  # type: ignore[arg-type]
         waiting.set()
 
-    def answer_later(handler: object, asked: Asked) -> None:
+    def answer_later(handler: object, request: Request) -> None:
         waiting.wait(10)
-        answer_well(handler, asked)  # type: ignore[arg-type]
+        answer_well(handler, request)  # type: ignore[arg-type]
 
     server.acts["first"] = [limit]
     server.acts["second"] = [answer_later]
@@ -133,9 +133,9 @@ def test_no_more_requests_at_once_than_allowed(server: MisbehavingServer, tmp_pa
     # Each of three must be there for any to be answered; a fourth would be seen.
     together = threading.Barrier(3, timeout=10)
 
-    def meet(handler: object, asked: Asked) -> None:
+    def meet(handler: object, request: Request) -> None:
         together.wait()
-        answer_well(handler, asked)  # type: ignore[arg-type]
+        answer_well(handler, request)  # type: ignore[arg-type]
 
     server.always = meet
     labels = run(server, tmp_path, timeout=15, concurrency=3)

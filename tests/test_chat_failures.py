@@ -41,9 +41,9 @@ def test_a_passing_trouble_is_asked_again(
     server.acts["kind2"] = list(acts)
     labels = run(server, tmp_path, timeout=1.0)
     assert labels["L11.H2"].text == "kind2"
-    asked = server.times_asked()
-    assert max(asked.values()) == troubles + 1
-    assert sum(asked.values()) == len(HEADS) + troubles
+    counts = server.requests_by_question()
+    assert max(counts.values()) == troubles + 1
+    assert sum(counts.values()) == len(HEADS) + troubles
 
 
 def test_the_server_is_left_alone_as_long_as_it_asks(
@@ -122,7 +122,7 @@ FINAL: dict[str, tuple[Act, str]] = {
     "an error without end": (flood(400), "larger than 1 MB"),
     "odd fields of an error": (fail(400, ["x"], code=[1], type={"a": 1}, param=3), "400"),  # type: ignore[arg-type]
     "deep error": (
-        lambda handler, _asked: handler.send(400, '{"error":' * 100_000),
+        lambda handler, _request: handler.send(400, '{"error":' * 100_000),
         "The server answered 400",
     ),
     "the key in escapes": (say(f'{{"reason": "{ESCAPED}", "label": "x"}}'), "repeats the key"),
@@ -152,7 +152,7 @@ def test_an_unusable_answer_leaves_its_head_unlabelled_until_the_next_run(
         assert "\n" not in labels[case].reason
     assert [labels[head].text for head in HEADS] == [f"kind{index}" for index in range(6)]
     # Asking again at once would give the same: each was asked once, and then once more.
-    assert set(server.times_asked().values()) == {1}
+    assert set(server.requests_by_question().values()) == {1}
     labels = run(server, tmp_path, heads)
     assert all(label.text is not None for label in labels.values())
     assert len(server.requests) == len(heads) + len(FINAL)

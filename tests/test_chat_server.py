@@ -108,7 +108,7 @@ def test_the_key_is_nowhere_in_what_is_written_or_printed(
     with pytest.raises(AtlasError) as caught:
         run(server, tmp_path)
     printed = "".join(traceback.format_exception(caught.value))
-    assert all(asked.authorization == f"Bearer {KEY}" for asked in server.requests)
+    assert all(request.authorization == f"Bearer {KEY}" for request in server.requests)
     assert labels["L11.H0"].reason == "You sent [key]."
 
     files = [path for path in tmp_path.rglob("*") if path.is_file()]

@@ -28,7 +28,7 @@ def test_the_dry_run_counts_what_a_run_then_asks(
     assert list(tmp_path.iterdir()) == []
 
     labels = run(server, tmp_path)
-    sent = [asked.body["messages"] for asked in server.requests]
+    sent = [request.body["messages"] for request in server.requests]
     characters = sum(len(message["content"]) for messages in sent for message in messages)
     between = estimate()
     assert (between.label_calls, between.judge_calls) == (0, 6)

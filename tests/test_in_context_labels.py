@@ -47,7 +47,7 @@ def test_each_head_is_asked_once_at_temperature_zero_with_a_strict_schema(
     assert [label.text for label in labels.values()] == [f"kind{index}" for index in range(6)]
     assert labels["L11.H3"] == Label(text="kind3", confidence=None, reason="They say kind3.")
     assert (progress.done, progress.total, progress.notes) == (6, 6, [])
-    assert set(server.times_asked().values()) == {1}
+    assert set(server.requests_by_question().values()) == {1}
     body = server.requests[0].body
     assert (body["model"], body["temperature"]) == ("test-model", 0)
     form = body["response_format"]
@@ -76,7 +76,7 @@ def test_another_model_or_prompt_version_is_asked_anew(
     run(server, tmp_path, head, model="another")
     monkeypatch.setattr(in_context_prompts, "PROMPT_VERSION", "next")
     run(server, tmp_path, head)
-    assert [asked.body["model"] for asked in server.requests] == [
+    assert [request.body["model"] for request in server.requests] == [
         "test-model",
         "another",
         "test-model",
@@ -241,7 +241,7 @@ def test_verdicts_that_do_not_fit_the_descriptions_are_no_answer(
     assert first["L0.H1"] == [False, True]
     assert progress.notes[0].startswith("association: 1 of 2 heads got no answer (L0.H0: ")
     assert judge()["L0.H0"] == [True, False]
-    assert sorted(server.times_asked().values()) == [1, 2]
+    assert sorted(server.requests_by_question().values()) == [1, 2]
 
 
 def test_the_examples_are_five_heads_described_from_the_pool() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from misbehaving_server import KEY, Asked, MisbehavingServer, completion
+from misbehaving_server import KEY, MisbehavingServer, Request, completion
 
 from clipheads.bundle.disk.data_files import data_file
 from clipheads.bundle.labels import Label
@@ -125,8 +125,8 @@ def test_a_language_model_that_only_counts_labels_as_the_reader_who_counts(
         f"L0.H{head}": [pool[row] for row in rng.permutation(len(pool))[:10]] for head in range(6)
     }
 
-    def count(handler: Any, asked: Asked) -> None:
-        texts = re.findall(r"^\d+\. (.*)$", asked.question, re.MULTILINE)
+    def count(handler: Any, request: Request) -> None:
+        texts = re.findall(r"^\d+\. (.*)$", request.question, re.MULTILINE)
         found = label_by_count([Description(text, property_of_text[text]) for text in texts])
         handler.send(200, completion(json.dumps({"reason": "Counted.", "label": found})))
 

@@ -14,8 +14,8 @@ from command_line import head_atlas
 from misbehaving_server import (
     KEY,
     Act,
-    Asked,
     MisbehavingServer,
+    Request,
     answer_well,
     drop,
     fail,
@@ -86,10 +86,10 @@ def test_a_build_killed_among_its_labels_goes_on_and_asks_nothing_twice(inputs: 
     ]
     failed: Counter[str] = Counter()
 
-    def act(handler: object, asked: Asked) -> None:
+    def act(handler: object, request: Request) -> None:
         chosen = script.pop(0) if script else answer_well
-        failed[asked.question] += chosen is not answer_well
-        chosen(handler, asked)  # type: ignore[arg-type]
+        failed[request.question] += chosen is not answer_well
+        chosen(handler, request)  # type: ignore[arg-type]
 
     with MisbehavingServer(always=act) as server:
         first = start(server, inputs, *BUILD)
@@ -101,15 +101,15 @@ def test_a_build_killed_among_its_labels_goes_on_and_asks_nothing_twice(inputs: 
         assert not (inputs / "atlas" / "tiny" / "model.json").exists()
 
         said = finish(server, inputs, *BUILD)
-        asked = server.times_asked()
+        counts = server.requests_by_question()
         again = finish(server, inputs, *BUILD)
         label = finish(server, inputs, "label", "tiny")
 
         assert "built labels, search, records" in said
         assert "nothing to do" in again
         assert "tiny, labels of 10 heads: 0 set, 0 cleared, 10 unchanged" in label
-        assert server.times_asked() == asked
-    assert asked == Counter({question: failed[question] + 1 for question in asked})
+        assert server.requests_by_question() == counts
+    assert counts == Counter({question: failed[question] + 1 for question in counts})
     assert sum(failed.values()) == 4
 
     folder = inputs / "atlas" / "tiny"
@@ -135,11 +135,11 @@ def test_a_build_killed_among_its_labels_goes_on_and_asks_nothing_twice(inputs: 
 def test_a_dry_run_counts_and_asks_nothing(inputs: Path) -> None:
     with MisbehavingServer() as server:
         finish(server, inputs, *BUILD)
-        asked = len(server.requests)
+        before = len(server.requests)
         done = finish(server, inputs, "label", "--dry-run")
         other = finish(server, inputs, "label", "--dry-run", "--answers", "elsewhere")
 
-        assert len(server.requests) == asked
+        assert len(server.requests) == before
     assert done.startswith("0 questions for labels and at most 0 for the association score")
     assert other.startswith("10 questions for labels and at most 10 for the association score")
 

@@ -1,6 +1,7 @@
 """The labellers by their kind: `LABELLERS["majority"](LabellerOptions())` is one.
 
-A new one is a file beside this, an entry here, and its kind and words in `clipheads.bundle.labels`.
+A new one is a file beside this, an entry here, its kind in `clipheads.bundle.choices` and its words
+in `clipheads.bundle.labels`; a test holds these together.
 
 Their modules are imported when they are chosen: the client of a language model and torch take
 seconds.
