@@ -19,6 +19,7 @@ from headatlas.pictures.heat_maps import (
     peak,
     strongest_region,
 )
+from headatlas.render import templates_folder
 
 grids = arrays(
     np.float64,
@@ -85,3 +86,9 @@ def test_the_region_of_the_largest_value_is_said_in_words():
     assert peak(grid) == 4
     grid[4, 3] = 3
     assert strongest_region(grid) == "centre"
+
+
+def test_swatches_in_keys_have_the_colours_of_the_maps():
+    css = (templates_folder() / "static" / "atlas.css").read_text("utf-8")
+    for name, colour in (("warm", WARM), ("cool", COOL)):
+        assert f"--{name}-fill: #{bytes(colour).hex()};" in css

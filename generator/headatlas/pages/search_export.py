@@ -22,6 +22,7 @@ from clipheads.bundle.search import Fidelity, SearchRecord
 from headatlas import urls
 from headatlas.atlas_reader import REBUILD, Atlas, read_record
 from headatlas.pages.view import ModelView
+from headatlas.pictures.heat_maps import COOL, OPAQUE, WARM
 from headatlas.runtime.onnxruntime_web import CDN, INTEGRITY, VERSION, Runtime, fetch_runtime
 from headatlas.runtime.tokenizer_merges import merge_table
 from headatlas.template_files import templates_folder
@@ -119,6 +120,7 @@ def search_export(
         },
         "runtime": _add_runtime(files, runtime),
         "notes": NOTES,
+        "heat": {"warm": WARM, "cool": COOL, "opaque": OPAQUE},
     }
     modules = _modules()
     for name, content in modules.values():

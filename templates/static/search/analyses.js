@@ -17,12 +17,12 @@ export function arrange({ shape: [images, heads, rank], columns: [scales, length
   for (let image = 0; image < images; image += 1) {
     for (let head = 0; head < heads; head += 1) {
       const row = image * heads + head;
-      const place = head * images + image;
+      const cell = head * images + image;
       for (let i = 0; i < rank; i += 1) {
-        directions[place * rank + i] = rows[row * rank + i] * scales[row];
+        directions[cell * rank + i] = rows[row * rank + i] * scales[row];
       }
-      norms[place] = lengths[row];
-      shares[place] = parts[row];
+      norms[cell] = lengths[row];
+      shares[cell] = parts[row];
     }
   }
   return { directions, norms, shares, images, heads, rank };
@@ -40,21 +40,21 @@ function along({ directions, images, rank }, head, query, offset) {
   return found;
 }
 
-/** Places of the k highest scores, highest first; of equal ones the lower place comes first. */
+/** Indices of the k highest scores, highest first; of equal ones the lower index comes first. */
 export function top(scores, k, except = -1) {
-  const places = [];
-  for (let place = 0; place < scores.length; place += 1) {
-    if (place === except) continue;
-    if (places.length === k && scores[place] <= scores[places[k - 1]]) continue;
-    let at = places.length;
-    while (at > 0 && scores[places[at - 1]] < scores[place]) at -= 1;
-    places.splice(at, 0, place);
-    if (places.length > k) places.pop();
+  const indices = [];
+  for (let index = 0; index < scores.length; index += 1) {
+    if (index === except) continue;
+    if (indices.length === k && scores[index] <= scores[indices[k - 1]]) continue;
+    let rank = indices.length;
+    while (rank > 0 && scores[indices[rank - 1]] < scores[index]) rank -= 1;
+    indices.splice(rank, 0, index);
+    if (indices.length > k) indices.pop();
   }
-  return places;
+  return indices;
 }
 
-const named = (places, scores) => places.map((image) => ({ image, score: scores[image] }));
+const scored = (indices, scores) => indices.map((image) => ({ image, score: scores[image] }));
 
 /**
  * Per head the images whose contribution is most like a text: ⟨c, t⟩ / (‖c‖ ‖t‖).
@@ -76,7 +76,7 @@ export function textNeighbours(coordinates, query, length, whole, heads, k) {
     return {
       head,
       share: variance > 0 ? covariance(written, whole) / variance : 0,
-      neighbours: named(top(cosines, k), cosines),
+      neighbours: scored(top(cosines, k), cosines),
     };
   });
 }
@@ -84,8 +84,8 @@ export function textNeighbours(coordinates, query, length, whole, heads, k) {
 /** The covariance of two lists of numbers [N]. */
 function covariance(first, second) {
   const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
-  const [one, other] = [mean(first), mean(second)];
-  return first.reduce((sum, value, n) => sum + (value - one) * (second[n] - other), 0) / first.length;
+  const [firstMean, secondMean] = [mean(first), mean(second)];
+  return first.reduce((sum, value, n) => sum + (value - firstMean) * (second[n] - secondMean), 0) / first.length;
 }
 
 /** Inner products [a·b] of stored vectors [a, b, D] with a vector [D]. */
@@ -123,14 +123,14 @@ export function normalised(vectors, width) {
 export function imageNeighbours(coordinates, own, heads, k, except = -1) {
   return heads.map((head) => {
     const cosines = along(coordinates, head, own, head * coordinates.rank);
-    return { head, neighbours: named(top(cosines, k, except), cosines) };
+    return { head, neighbours: scored(top(cosines, k, except), cosines) };
   });
 }
 
 /** The stored unit vectors [N, 1, D] nearest to a unit vector [D], by cosine. */
 export function nearest(stored, own, k, except = -1) {
   const cosines = products(stored, own);
-  return named(top(cosines, k, except), cosines);
+  return scored(top(cosines, k, except), cosines);
 }
 
 /** The mean of some heads' contributions [H, D], at unit length [D]. */
@@ -180,11 +180,11 @@ export function summedMap(patches, query, rank) {
   const size = patches.length / heads;
   const map = new Float32Array(size / rank - 1);
   for (let head = 0; head < heads; head += 1) {
-    const one = topicMap(
+    const ofHead = topicMap(
       patches.subarray(head * size, (head + 1) * size),
       query.subarray(head * rank, (head + 1) * rank),
     );
-    one.forEach((value, n) => (map[n] += value));
+    ofHead.forEach((value, n) => (map[n] += value));
   }
   return map;
 }

@@ -8,10 +8,10 @@
 export function combobox(input, complete, choose) {
   const list = document.getElementById(input.getAttribute("aria-controls"));
   let active = -1;
-  let asked = 0;
+  let latest = 0;
 
   function close() {
-    asked += 1;
+    latest += 1;
     list.hidden = true;
     active = -1;
     input.setAttribute("aria-expanded", "false");
@@ -34,9 +34,9 @@ export function combobox(input, complete, choose) {
   }
 
   async function open() {
-    const mine = (asked += 1);
+    const mine = (latest += 1);
     const found = await complete(input.value.trim());
-    if (mine !== asked || document.activeElement !== input) return;
+    if (mine !== latest || document.activeElement !== input) return;
     list.replaceChildren(
       ...found.map((text, n) => {
         const option = document.createElement("li");

@@ -4,29 +4,28 @@
 import { OWN, readAddress, writeAddress } from "./address.js";
 import { combobox } from "./combobox.js";
 import { startEngine } from "./engine.js";
-import { CACHE } from "./fetch-cached.js";
+import { imageChoice } from "./image-choice.js";
+import { sourceOf } from "./models.js";
+import { keepOffline, keepPictures } from "./offline.js";
 import { MAX_BYTES } from "./own-image.js";
+import { describeLostPictures, keepFragment } from "./page-links.js";
 import { progressBar } from "./progress.js";
 import { named, results } from "./results.js";
 import { followPosition, keepPosition, position } from "./scroll-position.js";
+import { offerMeasurement } from "./speed.js";
 
 const form = document.getElementById("ask");
 const site = JSON.parse(form.dataset.site);
 const fields = form.elements;
 const status = document.getElementById("status");
 const output = document.getElementById("results");
-const preview = document.getElementById("preview");
-const gallery = document.getElementById("gallery");
 const problem = document.getElementById("problem");
 const TITLE = document.title;
 
 let model = null;
-/** The visitor's own image: a name for it, its file, its size, and a small picture of it. */
-let own = null;
-let ownNumber = 0;
 let run = 0;
-/** The fragment of the question that was asked last. */
-let asked = "";
+/** The fragment of the latest question. */
+let fragment = "";
 
 const progress = progressBar(document.getElementById("progress"));
 const engine = startEngine(progress.show);
@@ -38,27 +37,8 @@ function complain(message) {
   problem.hidden = !message;
 }
 
-const addressOf = (path) => new URL(path, location.href).href;
-const withAddresses = (files) =>
-  Object.fromEntries(
-    Object.entries(files).map(([key, file]) => [key, { ...file, address: addressOf(file.path) }]),
-  );
-
-const described = (name) => site.models.find((each) => each.name === name) ?? site.models[0];
-
-/** Where the files of a model are, for the worker. */
-function sourceOf(name) {
-  const chosen = described(name);
-  return {
-    ...chosen,
-    address: addressOf(chosen.path),
-    runtime: withAddresses(site.runtime),
-    shared: withAddresses(site.shared),
-  };
-}
-
-/** Asks the worker of the model that is open. */
-const askModel = (opened) => (method, ...args) => engine(method, sourceOf(opened.name), ...args);
+/** Asks the worker about a model that is open. */
+const askModel = (opened) => (method, ...args) => engine(method, sourceOf(site, opened.name), ...args);
 
 /** The model that the form is about; another one may be on its way. */
 let opening = "";
@@ -66,7 +46,7 @@ let opening = "";
 /** Loads a model's facts, and keeps the page for when there is no network. */
 async function open(name) {
   keepOffline();
-  const source = sourceOf(name);
+  const source = sourceOf(site, name);
   opening = source.name;
   if (model?.name === source.name) return model;
   const opened = await engine("open", source);
@@ -74,34 +54,29 @@ async function open(name) {
   return opened;
 }
 
-/** Makes the form one about a model. */
+/** Opens the model that the form names. */
+const openChosen = () => open(fields.model.value);
+
+const image = imageChoice(form, {
+  model: () => model,
+  open: openChosen,
+  take: (file) => askModel(model)("take", file),
+  commit,
+  complain: (message) => {
+    if (message) say("");
+    complain(message);
+  },
+});
+
+/** Fills the form for a model. */
 function show(opened) {
   model = opened;
   fillHeads();
-  gallery.querySelector("ul").replaceChildren();
-  if (gallery.open) showGallery();
+  image.changeModel();
   const reads = model.files.text_encoder && model.tokenizer;
   document.getElementById("text-note").textContent = reads ? site.notes.any : site.notes.known;
   document.getElementById("own").hidden = !model.files.image_encoder;
   document.getElementById("no-own").hidden = Boolean(model.files.image_encoder);
-}
-
-let offline = false;
-function keepOffline() {
-  if (offline || !("serviceWorker" in navigator)) return;
-  offline = true;
-  // Where it may not be registered the page works all the same, as long as there is a network.
-  navigator.serviceWorker.register("sw.js").catch(() => {});
-}
-
-/** Keeps the pictures that are shown, as the service worker keeps those that come later. */
-async function keepShown() {
-  if (!("serviceWorker" in navigator) || !globalThis.caches) return;
-  await navigator.serviceWorker.ready;
-  const cache = await caches.open(CACHE);
-  for (const { src } of output.querySelectorAll("img")) {
-    if (!(await cache.match(src))) await cache.add(src).catch(() => {});
-  }
 }
 
 /** Chooses what a value names, or the first choice if it names none. */
@@ -130,19 +105,14 @@ function fillHeads() {
   choose(fields.heads, chosen);
 }
 
-/** Places of the heads that are chosen. */
+/** Indices of the heads that are chosen. */
 function chosenHeads(value) {
-  const all = model.heads.map((_, place) => place);
+  const all = model.heads.map((_, index) => index);
   if (value.startsWith("property:")) {
     return model.properties.find(({ slug }) => `property:${slug}` === value)?.heads ?? all;
   }
-  const place = model.heads.findIndex(({ id }) => id === value);
-  return place < 0 ? all : [place];
-}
-
-function galleryImage(id) {
-  const place = model.images.findIndex((image) => image.id === id);
-  return place < 0 ? null : { place, address: addressOf(`../gallery/${encodeURIComponent(id)}.webp`) };
+  const index = model.heads.findIndex(({ id }) => id === value);
+  return index < 0 ? all : [index];
 }
 
 function readForm() {
@@ -157,10 +127,10 @@ function readForm() {
 
 /** What a question asks of, in the page's title and for those who hear the page. */
 function describe(question) {
-  const image = question.image && question.image !== OWN && model?.images.find(({ id }) => id === question.image);
+  const shown = question.image && question.image !== OWN && model?.images.find(({ id }) => id === question.image);
   return [
     question.text && named(question),
-    question.image && (question.image === OWN ? "your image" : image?.title ?? question.image),
+    question.image && (question.image === OWN ? "your image" : shown?.title ?? question.image),
     question.heads.replace(/^property:/, ""),
   ]
     .filter(Boolean)
@@ -218,31 +188,20 @@ async function answer(opened, question, stale) {
   if (question.minus && !question.text) {
     throw new Error("Give a text too: \u201crather than\u201d takes a second text away from a first one.");
   }
-  let image = null;
-  if (question.image === OWN) {
-    image = own && { own: own.name, file: own.file };
-    if (!own) {
-      complain(
-        "This address was made with an image that stayed on its owner's computer. " +
-          "Choose an image of your own, or one of the gallery.",
-      );
-    }
-  } else if (question.image) {
-    image = galleryImage(question.image);
-    if (!image) complain(`The gallery has no image named ${question.image}.`);
-  }
-  showPreview(question.image);
+  const given = question.image ? image.find(question.image, opened) : null;
+  image.show(question.image);
   const found = await results({
     ask: askModel(opened),
     model: opened,
     question,
-    image,
-    picture: () => (image?.own ? ownPicture() : null),
+    image: given,
+    picture: () => (given?.own ? image.ownPicture() : null),
     heads: chosenHeads(question.heads),
+    colours: site.heat,
     output,
     stale,
   });
-  if (!stale()) keepShown().catch(() => {});
+  if (!stale()) keepPictures(output).catch(() => {});
   return found;
 }
 
@@ -250,18 +209,18 @@ async function answer(opened, question, stale) {
 function commit() {
   const question = readForm();
   if (question.model === site.models[0].name && site.models.length === 1) question.model = "";
-  const fragment = writeAddress(question);
-  if (fragment !== location.hash) {
+  const written = writeAddress(question);
+  if (written !== location.hash) {
     keepPosition();
-    history.pushState(null, "", location.pathname + fragment);
+    history.pushState(null, "", location.pathname + written);
   }
-  asked = location.hash;
+  fragment = location.hash;
   return ask(question);
 }
 
 function fromAddress() {
-  asked = location.hash;
-  const question = readAddress(asked);
+  fragment = location.hash;
+  const question = readAddress(fragment);
   choose(fields.model, question.model || site.models[0].name);
   fields.text.value = question.text;
   fields.minus.value = question.minus;
@@ -271,211 +230,37 @@ function fromAddress() {
     fields.heads.append(new Option(question.heads, question.heads));
   }
   fields.heads.value = question.heads;
-  showPreview(question.image);
+  image.show(question.image);
   return ask(question, position());
-}
-
-/** The visitor's own image as the model sees it, as a canvas. */
-function ownPicture() {
-  const { picture } = own;
-  const canvas = document.createElement("canvas");
-  canvas.width = picture.width;
-  canvas.height = picture.height;
-  canvas.setAttribute("role", "img");
-  canvas.setAttribute("aria-label", "Your image");
-  const context = canvas.getContext("2d");
-  context.fillStyle = "white";
-  context.fillRect(0, 0, canvas.width, canvas.height);
-  context.drawImage(picture, 0, 0);
-  return canvas;
-}
-
-/** What of the visitor's own image the model sees, in words. */
-function seenOfOwn() {
-  const { width, height } = own;
-  if (width === height) return "Your image";
-  const size = `${width} \u00d7 ${height} pixels`;
-  return model?.preprocessing.resize_mode === "squash"
-    ? `Your image of ${size}, squeezed to a square, as the model sees it`
-    : `The centred square of your image of ${size}: the model sees no more of it`;
-}
-
-function showPreview(image) {
-  const holder = preview.querySelector(".thumb");
-  preview.hidden = !image || (image === OWN && !own);
-  if (preview.hidden) return;
-  const title = preview.querySelector("figcaption span");
-  if (image === OWN) {
-    holder.replaceChildren(ownPicture());
-    title.textContent = seenOfOwn();
-    return;
-  }
-  const picture = new Image(240, 240);
-  picture.src = `../gallery/small/${encodeURIComponent(image)}.webp`;
-  picture.alt = "";
-  holder.replaceChildren(picture);
-  title.textContent = model?.images.find(({ id }) => id === image)?.title ?? image;
-}
-
-async function takeFile(file) {
-  complain("");
-  if (!file) return;
-  try {
-    await open(fields.model.value);
-    if (!model.files.image_encoder) {
-      throw new Error(`${model.name} has no image encoder here; choose an image of the gallery.`);
-    }
-    const taken = await askModel(model)("take", file);
-    own?.picture.close();
-    ownNumber += 1;
-    own = { ...taken, name: `own ${ownNumber}`, file };
-    fields.image.value = OWN;
-    await commit();
-  } catch (error) {
-    say("");
-    complain(error.message);
-  }
-}
-
-function showGallery() {
-  const list = gallery.querySelector("ul");
-  if (list.children.length || !model) return;
-  list.append(
-    ...model.images.map(({ id, title }) => {
-      const item = document.createElement("li");
-      const button = document.createElement("button");
-      button.type = "button";
-      button.className = "thumb";
-      button.dataset.image = id;
-      const picture = new Image(240, 240);
-      picture.loading = "lazy";
-      picture.alt = title;
-      picture.src = `../gallery/small/${encodeURIComponent(id)}.webp`;
-      button.append(picture);
-      item.append(button);
-      return item;
-    }),
-  );
 }
 
 function listen() {
   for (const name of ["text", "minus"]) {
     const complete = async (typed) => {
-      return askModel(await open(fields.model.value))("complete", typed);
+      return askModel(await openChosen())("complete", typed);
     };
     combobox(fields[name], (typed) => complete(typed).catch(() => []), commit);
   }
   fields.heads.addEventListener("change", commit);
   fields.model.addEventListener("change", commit);
   // Its heads are listed when they are wanted, not before.
-  fields.heads.addEventListener("focus", () => open(fields.model.value).catch(() => {}));
+  fields.heads.addEventListener("focus", () => openChosen().catch(() => {}));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     commit();
   });
-  fields.file.addEventListener("change", () => {
-    takeFile(fields.file.files[0]);
-    fields.file.value = "";
-  });
-  document.addEventListener("paste", (event) => {
-    const file = [...(event.clipboardData?.files ?? [])][0];
-    if (file) {
-      event.preventDefault();
-      takeFile(file);
-    }
-  });
-  const holdsFile = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
-  document.addEventListener("dragover", (event) => {
-    if (!holdsFile(event)) return;
-    event.preventDefault();
-    form.classList.add("receives");
-  });
-  document.addEventListener("dragleave", (event) => {
-    if (!event.relatedTarget) form.classList.remove("receives");
-  });
-  document.addEventListener("drop", (event) => {
-    form.classList.remove("receives");
-    if (!holdsFile(event)) return;
-    event.preventDefault();
-    takeFile(event.dataTransfer.files[0]);
-  });
-  gallery.addEventListener("toggle", async () => {
-    if (!gallery.open) return;
-    try {
-      await open(fields.model.value);
-      showGallery();
-    } catch (error) {
-      complain(error.message);
-    }
-  });
-  gallery.addEventListener("click", (event) => {
-    const button = event.target.closest("button[data-image]");
-    if (!button) return;
-    fields.image.value = button.dataset.image;
-    gallery.open = false;
-    gallery.querySelector("summary").focus();
-    commit();
-  });
-  document.getElementById("no-image").addEventListener("click", () => {
-    fields.image.value = "";
-    gallery.querySelector("summary").focus();
-    commit();
-  });
-  const measure = document.getElementById("measure");
-  measure.disabled = false;
-  measure.addEventListener("click", async () => {
-    const said = document.getElementById("measured");
-    measure.disabled = true;
-    said.textContent = "Measuring\u2026";
-    try {
-      said.textContent = speed(await askModel(await open(fields.model.value))("measure", 1000, 30));
-    } catch (error) {
-      said.textContent = error.message;
-    }
-    progress.clear();
-    measure.disabled = false;
-  });
-  // The fragment is the question's: links within the page lead there and leave the address alone.
-  document.addEventListener("click", (event) => {
-    const link = event.target.closest("a[href^='#']");
-    const target = link && document.getElementById(link.hash.slice(1));
-    if (!target || event.ctrlKey || event.metaKey || event.shiftKey) return;
-    event.preventDefault();
-    target.tabIndex = -1;
-    target.focus({ preventScroll: true });
-    target.scrollIntoView();
-  });
-  // A picture that cannot be had, as without a network, says what it shows.
-  document.addEventListener(
-    "error",
-    ({ target }) => {
-      if (!(target instanceof HTMLImageElement)) return;
-      const words = document.createElement("span");
-      words.className = "gone";
-      words.textContent = target.alt;
-      target.replaceWith(words);
-    },
-    true,
-  );
+  image.listen();
+  offerMeasurement(async (...size) => {
+    const opened = await openChosen();
+    return { name: opened.name, ...(await askModel(opened)("measure", ...size)) };
+  }, progress.clear);
+  keepFragment();
+  describeLostPictures();
   const follow = () => {
-    if (location.hash !== asked) fromAddress();
+    if (location.hash !== fragment) fromAddress();
   };
   addEventListener("popstate", follow);
   addEventListener("hashchange", follow);
-}
-
-/** What a measurement found, in a sentence. */
-function speed({ times, heads, encoded }) {
-  const median = (values) => values.sort((a, b) => a - b)[values.length >> 1];
-  const written = (value) => `${value.toFixed(1)} ms`;
-  const totals = times.map((parts) => parts.reduce((sum, part) => sum + part));
-  const [encoder, projection, neighbours] = [0, 1, 2].map((part) => median(times.map((run) => run[part])));
-  return (
-    `${written(median(totals))} (median of ${totals.length}; slowest ${written(Math.max(...totals))}) for ` +
-    `1\u202f000 images \u00d7 ${heads} heads of ${model.name}: ` +
-    (encoded ? `${written(encoder)} for the text encoder, ` : "") +
-    `${written(projection)} for the projection on the heads, ${written(neighbours)} for the neighbours.`
-  );
 }
 
 if (typeof WebAssembly === "object" && typeof DecompressionStream === "function") {

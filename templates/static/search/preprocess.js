@@ -26,7 +26,7 @@ export function onWhite(rgba) {
   return rgb;
 }
 
-/** For each place of the output: where its input begins, and integer coefficients. */
+/** For every position of the output: where its input begins, and integer coefficients. */
 function coefficients(from, to, filter) {
   const scale = from / to;
   const stretch = Math.max(scale, 1);
@@ -55,10 +55,10 @@ function coefficients(from, to, filter) {
 /** One pass: lines of `from` pixels to lines of `to`, over strides that say which way they run. */
 function pass(pixels, lines, from, to, filter, { line, step }, out) {
   const result = new Uint8ClampedArray(lines * to * 3);
-  const places = coefficients(from, to, filter);
+  const positions = coefficients(from, to, filter);
   for (let n = 0; n < lines; n += 1) {
     for (let at = 0; at < to; at += 1) {
-      const { first, fixed } = places[at];
+      const { first, fixed } = positions[at];
       for (let band = 0; band < 3; band += 1) {
         let sum = 2 ** (PRECISION - 1);
         let source = n * line + first * step + band;

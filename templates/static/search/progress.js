@@ -12,9 +12,9 @@ export function progressBar(element) {
     show(file) {
       files.set(file.address, file);
       const all = [...files.values()];
-      const done = all.reduce((sum, each) => sum + each.done, 0);
-      const total = all.reduce((sum, each) => sum + Math.max(each.total, each.done), 0);
-      const loading = new Set(all.filter((each) => each.done < each.total).map(({ what }) => what));
+      const done = all.reduce((sum, file) => sum + file.done, 0);
+      const total = all.reduce((sum, file) => sum + Math.max(file.total, file.done), 0);
+      const loading = new Set(all.filter((file) => file.done < file.total).map(({ what }) => what));
       element.hidden = false;
       bar.max = total;
       bar.value = done;

@@ -1,32 +1,13 @@
 // What the worker found, as sections of the page.
 
+import { make } from "./elements.js";
+import { headGrid } from "./head-grid.js";
 import { drawMap, peak } from "./heat-map.js";
+import { decimal, percent, signed, signedPercent } from "./numbers.js";
+import { headPage, imagePage, propertyPage, smallPicture } from "./site-addresses.js";
 
 const SHOWN = 12;
 const MAPS = 24;
-
-/** An element with attributes and children. */
-function make(tag, attributes, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  element.append(...children);
-  return element;
-}
-
-function decimal(value, digits = 2) {
-  const written = Math.abs(value).toFixed(digits);
-  return value < 0 && Number(written) !== 0 ? `\u2212${written}` : written;
-}
-
-const percent = (value) => `${decimal(100 * value, 1)}%`;
-
-/** With its sign also if it is positive. */
-function signed(value, digits) {
-  const written = decimal(value, digits);
-  return value > 0 && Number(written) !== 0 ? `+${written}` : written;
-}
-
-const share = (value) => `${signed(100 * value, 1)}%`;
 
 /** A text, or two, as answers name them. */
 export const named = ({ text, minus }) =>
@@ -35,43 +16,32 @@ export const named = ({ text, minus }) =>
 /**
  * Shows all that a question has an answer to, section by section.
  *
- * @param {object} asked ask (a method of the worker, of this model), model, question, image,
- *   picture (a canvas of an own image), heads, output and stale (whether a later question has taken
- *   over)
+ * @param {object} given ask (calls a method of the worker, of this model), model, question, image,
+ *   picture (a canvas of an own image), heads, colours of heat maps, output and stale (whether a
+ *   later question has taken over)
  * @returns {Promise<number>} how many sections
  */
-export async function results({ ask, model, question, image, picture, heads, output, stale }) {
+export async function results({ ask, model, question, image, picture, heads, colours, output, stale }) {
   const { text, minus } = question;
   const sections = [];
   const notes = [];
   const quoted = text && named(question);
-  const head = (place) => model.heads[place];
-  const headLink = (place) =>
-    make("a", { href: `../${encodeURIComponent(model.name)}/${head(place).id}/index.html` }, head(place).id);
+  const head = (index) => model.heads[index];
+  const headLink = (index) => make("a", { href: headPage(model.name, head(index).id) }, head(index).id);
   const propertyTag = ({ name, slug, colour }) =>
-    make(
-      "a",
-      { class: `tag p${colour}`, href: `../${encodeURIComponent(model.name)}/properties/${slug}/index.html` },
-      name,
-    );
+    make("a", { class: `tag p${colour}`, href: propertyPage(model.name, slug) }, name);
   const tag = ({ label, property }) => {
-    const known = model.properties.find(({ slug }) => slug === property);
-    if (known) return propertyTag(known);
+    const labelled = model.properties.find(({ slug }) => slug === property);
+    if (labelled) return propertyTag(labelled);
     return make("span", { class: label ? "tag" : "tag none" }, label ?? "no label");
   };
 
-  function thumb(place) {
-    const { id, title } = model.images[place];
+  function thumb(image) {
+    const { id, title } = model.images[image];
     return make(
       "a",
-      { class: "thumb", href: `../${encodeURIComponent(model.name)}/images/${encodeURIComponent(id)}/index.html` },
-      make("img", {
-        src: `../gallery/small/${encodeURIComponent(id)}.webp`,
-        alt: title,
-        width: 240,
-        height: 240,
-        loading: "lazy",
-      }),
+      { class: "thumb", href: imagePage(model.name, id) },
+      make("img", { src: smallPicture(id), alt: title, width: 240, height: 240, loading: "lazy" }),
     );
   }
 
@@ -79,8 +49,8 @@ export async function results({ ask, model, question, image, picture, heads, out
     make(
       "ol",
       { class: "strip" },
-      ...neighbours.map(({ image: place, score }) =>
-        make("li", {}, thumb(place), make("span", { class: "score" }, decimal(score))),
+      ...neighbours.map(({ image, score }) =>
+        make("li", {}, thumb(image), make("span", { class: "score" }, decimal(score))),
       ),
     );
 
@@ -101,14 +71,14 @@ export async function results({ ask, model, question, image, picture, heads, out
     return [shown, more];
   }
 
-  const headRow = (place, measure, neighbours) =>
+  const headRow = (index, measure, neighbours) =>
     make(
       "li",
-      { "data-head": head(place).id },
+      { "data-head": head(index).id },
       make(
         "div",
         { class: "said" },
-        make("h3", {}, headLink(place), " ", tag(head(place))),
+        make("h3", {}, headLink(index), " ", tag(head(index))),
         make("p", { class: "excess" }, measure),
       ),
       strip(neighbours),
@@ -132,68 +102,14 @@ export async function results({ ask, model, question, image, picture, heads, out
       ),
     );
 
-  /** The model's heads, layers by heads: warm where a value is positive, cool where negative. */
-  function grid(title, values, describe) {
-    const most = Math.max(...values.map(Math.abs)) || 1;
-    const layers = [...new Set(model.heads.map(({ layer }) => layer))].sort((a, b) => b - a);
-    const columns = [...new Set(model.heads.map(({ head: number }) => number))].sort((a, b) => a - b);
-    const cell = (place) => {
-      const made = make(
-        "td",
-        { class: `head${values[place] < 0 ? " below" : ""}`, "data-head": head(place).id },
-        make(
-          "a",
-          { href: headLink(place).getAttribute("href") },
-          make("span", { class: "unseen" }, `${head(place).id} `),
-          make("span", { class: "name" }, head(place).label ?? "no label"),
-          make("span", { class: "value" }, describe(values[place])),
-        ),
-      );
-      made.style.setProperty("--score", Math.abs(values[place]) / most);
-      if (!heads.includes(place)) made.classList.add("apart");
-      return made;
-    };
-    return make(
-      "div",
-      { class: "scroll", tabindex: "0", role: "region", "aria-label": `${title}: all heads by layer` },
-      make(
-        "table",
-        { class: `grid score-grid${columns.length > 12 ? " dense" : ""}` },
-        make(
-          "thead",
-          {},
-          make(
-            "tr",
-            {},
-            make("th", { scope: "col" }, make("span", { class: "unseen" }, "Layer")),
-            ...columns.map((number) => make("th", { scope: "col" }, `H${number}`)),
-          ),
-        ),
-        make(
-          "tbody",
-          {},
-          ...layers.map((layer) =>
-            make(
-              "tr",
-              {},
-              make("th", { scope: "row" }, `L${layer}`),
-              ...columns.map((number) => {
-                const place = model.heads.findIndex((each) => each.layer === layer && each.head === number);
-                return place < 0 ? make("td", {}) : cell(place);
-              }),
-            ),
-          ),
-        ),
-      ),
-    );
-  }
+  const grid = (title, values, describe) => headGrid(model, heads, title, values, describe);
 
   function heat(map, [gridRows, gridColumns], caption) {
-    const base = picture() ?? thumb(image.place).firstChild;
+    const base = picture() ?? thumb(image.index).firstChild;
     return make(
       "figure",
       { class: "heat" },
-      make("div", { class: "thumb" }, base, drawMap(map, gridRows, gridColumns)),
+      make("div", { class: "thumb" }, base, drawMap(map, gridRows, gridColumns, colours)),
       make("figcaption", {}, caption, ` \u00b1${peak(map).toPrecision(2)}`),
     );
   }
@@ -228,10 +144,10 @@ export async function results({ ask, model, question, image, picture, heads, out
     const towards = minus
       ? key(`towards \u201c${text}\u201d`, `towards \u201c${minus}\u201d`)
       : key("towards the text", "away from it");
-    const figures = maps.map(({ head: place, map }) => {
+    const figures = maps.map(({ head: index, map }) => {
       const figure = heat(map, shape, "");
-      figure.dataset.head = head(place).id;
-      figure.prepend(make("p", { class: "heat-head" }, headLink(place), " ", tag(head(place))));
+      figure.dataset.head = head(index).id;
+      figure.prepend(make("p", { class: "heat-head" }, headLink(index), " ", tag(head(index))));
       return make("li", {}, figure);
     });
     section("maps", `Where heads see ${quoted}`, towards, make("ul", { class: "search-maps" }, ...figures));
@@ -245,15 +161,15 @@ export async function results({ ask, model, question, image, picture, heads, out
   }
 
   let strengths = null;
-  let asked = null;
+  let answer = null;
   if (text) {
-    asked = await ask("text", question);
+    answer = await ask("text", question);
     if (stale()) return 0;
-    strengths = asked.rows.map((row) => row.share);
+    strengths = answer.rows.map((row) => row.share);
   }
   const mine = image ? await ask("image", image) : null;
   if (stale()) return 0;
-  const excess = mine && Array.from(mine.shares, (value, place) => value - head(place).mean_share);
+  const excess = mine && Array.from(mine.shares, (value, index) => value - head(index).mean_share);
   strengths ??= excess;
   if (mine?.usual) notes.push(make("p", { class: "note", id: "usual" }, likeness(mine)));
 
@@ -278,8 +194,8 @@ export async function results({ ask, model, question, image, picture, heads, out
     }
     const sum = strengths.reduce((total, value) => total + value, 0);
     return (
-      `The ${strengths.length} heads make ${share(sum)} together; all other terms (MLPs, the input, and ` +
-      `heads that are not listed here) make ${share(1 - sum)}, which is 100% in all.`
+      `The ${strengths.length} heads make ${signedPercent(sum)} together; all other terms (MLPs, the input, and ` +
+      `heads that are not listed here) make ${signedPercent(1 - sum)}, which is 100% in all.`
     );
   }
 
@@ -300,7 +216,7 @@ export async function results({ ask, model, question, image, picture, heads, out
         " one work against it. ",
         make("span", { class: "sum" }, sumOfShares()),
       ),
-      grid(title, strengths, share),
+      grid(title, strengths, signedPercent),
     );
     section(
       "text-neighbours",
@@ -313,12 +229,12 @@ export async function results({ ask, model, question, image, picture, heads, out
         make(
           "span",
           { class: "took" },
-          `${model.heads.length} heads \u00d7 ${model.images.length} images in ${Math.ceil(asked.milliseconds)} ms.`,
+          `${model.heads.length} heads \u00d7 ${model.images.length} images in ${Math.ceil(answer.milliseconds)} ms.`,
         ),
       ),
-      wholeRow(asked.whole),
-      ...rows(rank(heads, strengths), (place) =>
-        headRow(place, `share ${share(strengths[place])}`, asked.rows[place].neighbours),
+      wholeRow(answer.whole),
+      ...rows(rank(heads, strengths), (index) =>
+        headRow(index, `share ${signedPercent(strengths[index])}`, answer.rows[index].neighbours),
       ),
     );
   }
@@ -344,12 +260,12 @@ export async function results({ ask, model, question, image, picture, heads, out
       `Images nearest to ${title}, head by head`,
       make("p", {}, "Cosine between contributions; heads whose share of this image exceeds their mean most first."),
       wholeRow(mine.whole),
-      ...rows(rank(heads, excess), (place) =>
-        headRow(place, `${percent(mine.shares[place])} of the embedding`, mine.rows[place].neighbours),
+      ...rows(rank(heads, excess), (index) =>
+        headRow(index, `${percent(mine.shares[index])} of the embedding`, mine.rows[index].neighbours),
       ),
     );
     const chosen = model.properties.filter(
-      ({ heads: bearers }) => bearers.length && bearers.some((place) => heads.includes(place)),
+      ({ heads: labelled }) => labelled.some((index) => heads.includes(index)),
     );
     const list = make("ol", { class: "makers" });
     for (const property of chosen) {
@@ -363,7 +279,7 @@ export async function results({ ask, model, question, image, picture, heads, out
             "div",
             { class: "said" },
             make("h3", {}, propertyTag(property)),
-            make("p", { class: "excess" }, property.heads.map((place) => head(place).id).join(", ")),
+            make("p", { class: "excess" }, property.heads.map((index) => head(index).id).join(", ")),
           ),
           strip(neighbours),
         ),
@@ -378,21 +294,21 @@ export async function results({ ask, model, question, image, picture, heads, out
       );
     }
   }
-  const heading = (each) => each.querySelector("h2").textContent;
+  const heading = (made) => made.querySelector("h2").textContent;
   const jump = make(
     "nav",
     { class: "jump", "aria-label": "Answers" },
     make(
       "ul",
       {},
-      ...sections.map((each) => make("li", {}, make("a", { href: `#${each.id}` }, heading(each)))),
+      ...sections.map((made) => make("li", {}, make("a", { href: `#${made.id}` }, heading(made)))),
     ),
   );
   output.replaceChildren(...(sections.length > 1 ? [jump] : []), ...notes, ...sections);
   return sections.length;
 }
 
-/** Places of heads, the highest value first. */
+/** Indices of heads, the highest value first. */
 function rank(heads, values) {
   return [...heads].sort((a, b) => values[b] - values[a] || a - b);
 }

@@ -56,13 +56,13 @@ export function makeTokenizer(merges, context) {
   const start = 512 + count;
   const end = start + 1;
   const utf8 = new TextEncoder();
-  const known = new Map([
+  const pieces = new Map([
     [START, [start]],
     [END, [end]],
   ]);
 
   function encodePiece(piece) {
-    if (known.has(piece)) return known.get(piece);
+    if (pieces.has(piece)) return pieces.get(piece);
     const symbols = Array.from(utf8.encode(piece), (byte) => ids[byte]);
     symbols[symbols.length - 1] += 256;
     while (symbols.length > 1) {
@@ -83,7 +83,7 @@ export function makeTokenizer(merges, context) {
       }
       symbols.length = kept;
     }
-    if (known.size < 10000) known.set(piece, symbols);
+    if (pieces.size < 10000) pieces.set(piece, symbols);
     return symbols;
   }
 

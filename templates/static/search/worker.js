@@ -1,7 +1,7 @@
 // All that takes time: loading, the models, and the analyses; the page itself never waits.
 //
-// Every method is given the model that it is asked of, and nothing is remembered but what can be
-// computed again: two models never mix, and a worker that was lost is replaced by a new one.
+// Every method is given its model, and nothing is remembered but what can be computed again: two
+// models never mix, and a worker that was lost is replaced by a new one.
 
 import {
   arrange,
@@ -30,17 +30,17 @@ const SAMPLE = 64;
 
 /** What files hold: as much as the site has. */
 const loaded = new Map();
-/** What was asked: the latest, as many as ANSWERS. */
+/** What questions needed: the latest, as many as ANSWERS. */
 const answers = new Map();
 
 /** Keeps what a promise gives in a store of at most `most`; a failure is not kept. */
 function keep(store, key, make, most = Infinity) {
-  const known = store.get(key);
-  if (known) {
+  const kept = store.get(key);
+  if (kept) {
     // The latest comes last, so that the first is the one to forget.
     store.delete(key);
-    store.set(key, known);
-    return known;
+    store.set(key, kept);
+    return kept;
   }
   const made = make();
   store.set(key, made);
@@ -99,8 +99,8 @@ async function run(model, name, what, feeds) {
 const open = (source) =>
   keep(loaded, source.address, async () => {
     const model = await json(source, "the model's heads");
-    for (const each of Object.values(model.files)) {
-      each.address = new URL(each.path, source.address).href;
+    for (const file of Object.values(model.files)) {
+      file.address = new URL(file.path, source.address).href;
     }
     const files = { ...model.files, ...source.shared };
     return { ...model, files, runtime: source.runtime, address: source.address };
@@ -116,11 +116,11 @@ const coordinates = (model) =>
 
 const embeddings = (model) => rowsOf(model, "image_embeddings", "the gallery");
 
-/** The known texts, with their rows. */
+/** The texts that are stored, with their rows. */
 const texts = (model) =>
   keep(loaded, `texts ${model.files.texts.address}`, async () => {
-    const known = (await json(model.files.texts, "the known texts")).map(({ text }) => text);
-    return { known, rows: new Map(known.map((text, row) => [text, row])) };
+    const stored = (await json(model.files.texts, "the known texts")).map(({ text }) => text);
+    return { stored, rows: new Map(stored.map((text, row) => [text, row])) };
   });
 
 const tokenizer = (model) =>
@@ -144,7 +144,7 @@ async function encodeText(model, text) {
   return embedding.data;
 }
 
-/** The unit embedding [D] of a text: stored if it is known, else by the text encoder. */
+/** The unit embedding [D] of a text: the stored one, else by the text encoder. */
 const embed = (model, text) =>
   keep(answers, `embedding ${model.address} ${text}`, () => findEmbedding(model, text), ANSWERS);
 
@@ -200,7 +200,7 @@ function encoded(model, image) {
     if (!response.ok) throw new Error(`The picture could not be loaded (${response.status}).`);
     return encode(model, await response.blob());
   };
-  return keep(seen, `${model.address} ${image.own ?? `gallery ${image.place}`}`, make, 1);
+  return keep(seen, `${model.address} ${image.own ?? `gallery ${image.index}`}`, make, 1);
 }
 
 /**
@@ -232,20 +232,20 @@ function random(n) {
 
 const allHeads = (model) => model.heads.map((_, head) => head);
 
-/** Each is given the facts of a model, and then what it is asked. */
+/** What the page can ask: every method takes the facts of a model, and then its own arguments. */
 const methods = {
   open: (model) => model,
 
-  complete: async (model, typed) => completions((await texts(model)).known, typed),
+  complete: async (model, typed) => completions((await texts(model)).stored, typed),
 
   /** Opens an image of the visitor's own: its size, and a small picture of what the model sees. */
   take: (model, file) => preview(file, model.preprocessing),
 
-  async text(model, asked) {
+  async text(model, question) {
     const [gallery, images, { vector, length, query }] = await Promise.all([
       coordinates(model),
       embeddings(model),
-      direction(model, asked),
+      direction(model, question),
     ]);
     if (!length) throw new Error("The two texts are the same to the model: there is nothing between them.");
     const begun = performance.now();
@@ -260,12 +260,12 @@ const methods = {
     const [gallery, images] = await Promise.all([coordinates(model), embeddings(model)]);
     const heads = allHeads(model);
     if (!image.own) {
-      const { place } = image;
-      const own = directionsOf(gallery, place);
+      const { index } = image;
+      const own = directionsOf(gallery, index);
       return {
-        rows: imageNeighbours(gallery, own, heads, NEIGHBOURS, place),
-        whole: nearest(images, rowOf(images, place), NEIGHBOURS, place),
-        shares: heads.map((head) => gallery.shares[head * gallery.images + place]),
+        rows: imageNeighbours(gallery, own, heads, NEIGHBOURS, index),
+        whole: nearest(images, rowOf(images, index), NEIGHBOURS, index),
+        shares: heads.map((head) => gallery.shares[head * gallery.images + index]),
       };
     }
     const { coordinates: y, contributions, embedding } = await encoded(model, image);
@@ -280,14 +280,14 @@ const methods = {
   async property(model, image, { file, heads }) {
     const rows = await rowsOf(model, file, "what a property's heads write");
     if (!image.own) {
-      return nearest(rows, rowOf(rows, image.place), PROPERTY_NEIGHBOURS, image.place);
+      return nearest(rows, rowOf(rows, image.index), PROPERTY_NEIGHBOURS, image.index);
     }
     const { contributions } = await encoded(model, image);
     return nearest(rows, meanContribution(contributions, heads, model.dimension), PROPERTY_NEIGHBOURS);
   },
 
   /**
-   * How long a text takes over random images in all heads, in milliseconds for each of its parts;
+   * How long a text takes over random images in all heads, in milliseconds per part;
    * `runs` times, after as many that warm up.
    */
   async measure(model, images, runs) {
@@ -302,12 +302,12 @@ const methods = {
     };
     const whole = random(images);
     const text = "a photo of a zebra in a field of flowers";
-    const known = normalised(random(model.dimension), model.dimension);
+    const given = normalised(random(model.dimension), model.dimension);
     const basis = await rowsOf(model, "basis", "the heads' spaces");
     const times = [];
     for (let number = 0; number < 2 * runs; number += 1) {
       const begun = performance.now();
-      const embedding = reads(model) ? await encodeText(model, text) : known;
+      const embedding = reads(model) ? await encodeText(model, text) : given;
       const embedded = performance.now();
       const query = products(basis, embedding);
       const projected = performance.now();
@@ -319,8 +319,8 @@ const methods = {
   },
 
   /** Heat maps of a text on an image in some heads, and the sum of those of all heads. */
-  async maps(model, image, asked, heads) {
-    const [{ patches }, { query }] = await Promise.all([encoded(model, image), direction(model, asked)]);
+  async maps(model, image, question, heads) {
+    const [{ patches }, { query }] = await Promise.all([encoded(model, image), direction(model, question)]);
     const { rank, grid } = model;
     const size = patches.length / model.heads.length;
     const maps = heads.map((head) => ({
