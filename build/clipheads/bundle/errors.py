@@ -17,6 +17,11 @@ class BundleError(AtlasError):
     """A bundle that is missing, damaged, or of another format version."""
 
 
+def system_reason(error: OSError) -> str:
+    """Return what the system says of an error, or its kind where a library raised it without."""
+    return " ".join((error.strerror or str(error) or type(error).__name__).split())[:200]
+
+
 def first_line(error: Exception) -> str:
     """Return the first line of another library's error, cut to what a message can hold."""
     lines = str(error).strip().splitlines()

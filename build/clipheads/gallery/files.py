@@ -13,7 +13,7 @@ from io import BufferedReader
 from pathlib import Path
 
 from clipheads.bundle.disk.hashing import sha256_stream
-from clipheads.bundle.errors import GalleryError
+from clipheads.bundle.errors import GalleryError, system_reason
 from clipheads.bundle.gallery import SkippedImage
 from clipheads.gallery import manifests
 from clipheads.gallery.folders import files_below
@@ -72,7 +72,7 @@ def list_gallery(
     try:
         images, details, skipped = _find(gallery, exclude)
     except OSError as error:
-        raise GalleryError(f"{gallery}: cannot be read ({error.strerror})") from error
+        raise GalleryError(f"{gallery}: cannot be read ({system_reason(error)})") from error
     files: list[GalleryFile] = []
     name_of: dict[str, str] = {}
     for name, path in images.items():
@@ -216,4 +216,4 @@ def _hash(file: ImageFile) -> str:
             data.seek(0)
             return sha256_stream(data)
     except OSError as error:
-        raise GalleryError(f"cannot be read ({error.strerror})") from error
+        raise GalleryError(f"cannot be read ({system_reason(error)})") from error

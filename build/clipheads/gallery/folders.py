@@ -4,6 +4,7 @@ import os
 from collections.abc import Container
 from pathlib import Path
 
+from clipheads.bundle.errors import system_reason
 from clipheads.bundle.gallery import SkippedImage
 from clipheads.gallery.shown_names import shown
 
@@ -32,7 +33,7 @@ def files_below(
     def unreadable(error: OSError) -> None:
         if Path(error.filename) == folder:
             raise error
-        skip(Path(error.filename), f"a folder that cannot be read ({error.strerror})")
+        skip(Path(error.filename), f"a folder that cannot be read ({system_reason(error)})")
 
     for root, folders, names in os.walk(folder, onerror=unreadable):
         here = Path(root)

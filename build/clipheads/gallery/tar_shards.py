@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from clipheads.bundle.errors import GalleryError
+from clipheads.bundle.errors import GalleryError, system_reason
 
 MOST_SHARDS = 100_000
 
@@ -80,7 +80,7 @@ def shard_members(shard: Path) -> list[tuple[ShardMember, bool]]:
     except FileNotFoundError:
         raise GalleryError(f"{shard}: no such shard") from None
     except OSError as error:
-        raise GalleryError(f"{shard}: cannot be read ({error.strerror})") from error
+        raise GalleryError(f"{shard}: cannot be read ({system_reason(error)})") from error
     # On a nonsensical header tarfile raises more than its own errors.
     except (tarfile.TarError, ValueError, RecursionError, MemoryError, OverflowError) as error:
         why = "it is compressed; unpack it with gunzip" if _is_gzip(shard) else str(error)

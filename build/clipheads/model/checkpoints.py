@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from clipheads.bundle.disk.hashing import sha256_stream
-from clipheads.bundle.errors import ModelError, first_line
+from clipheads.bundle.errors import ModelError, first_line, system_reason
 from clipheads.model.open_clip_import import import_open_clip
 
 LARGEST_MISFIT = 10
@@ -34,7 +34,7 @@ def read_state(path: Path) -> tuple[dict[str, Tensor], bool]:
     except ModelError:
         raise
     except OSError as error:
-        raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
+        raise ModelError(f"{path}: cannot be read ({system_reason(error)})") from error
     except Exception as error:  # unpickling fails in any way that the bytes of a file can cause
         raise ModelError(
             f"{path} is not a checkpoint that can be read safely: expected a state dict of tensors "

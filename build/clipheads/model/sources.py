@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from clipheads.bundle.errors import ModelError, first_line
+from clipheads.bundle.errors import ModelError, first_line, system_reason
 from clipheads.model.config import read_model_config
 from clipheads.model.names import LOCAL_DIR
 from clipheads.model.open_clip_import import import_open_clip
@@ -131,7 +131,7 @@ def weights_file(source: Source, checkpoint: Path | None) -> Path:
         try:
             is_file = checkpoint.is_file()
         except OSError as error:
-            raise ModelError(f"{checkpoint}: cannot be read ({error.strerror})") from error
+            raise ModelError(f"{checkpoint}: cannot be read ({system_reason(error)})") from error
         if not is_file:
             raise ModelError(f"there is no checkpoint file {checkpoint}")
         return checkpoint

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
-from clipheads.bundle.errors import AtlasError
+from clipheads.bundle.errors import AtlasError, system_reason
 
 SHOW = "--traceback"
 """The option that shows where in the program an error arose."""
@@ -98,7 +98,7 @@ def explain(error: BaseException) -> tuple[str, int]:
 
 def _of_the_system(error: OSError) -> str:
     names = [os.fsdecode(name) for name in (error.filename, error.filename2) if _is_name(name)]
-    reason = error.strerror or str(error) or type(error).__name__
+    reason = system_reason(error)
     line = f"{' → '.join(names)}: {reason}" if names else reason
     if error.errno in _NO_ROOM:
         line += "; make room and run the command again: what is finished is kept"

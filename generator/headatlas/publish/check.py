@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
-from clipheads.bundle.errors import AtlasError
+from clipheads.bundle.errors import AtlasError, system_reason
 from headatlas.publish.html_rules import PageFacts, read_page
 from headatlas.publish.link_targets import Reference, base_path, broken_references, loaded_by_css
 from headatlas.urls import HOME
@@ -76,7 +76,7 @@ def _texts(folder: Path, files: set[str], ending: str, problems: list[Problem]) 
         except UnicodeDecodeError:
             problems.append(Problem(path, "is not UTF-8"))
         except OSError as error:
-            problems.append(Problem(path, f"cannot be read ({error.strerror})"))
+            problems.append(Problem(path, f"cannot be read ({system_reason(error)})"))
     return texts
 
 

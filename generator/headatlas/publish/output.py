@@ -25,7 +25,7 @@ from clipheads.bundle.disk.owned_files import (
     scratch_folder,
     settle,
 )
-from clipheads.bundle.errors import AtlasError
+from clipheads.bundle.errors import AtlasError, system_reason
 
 MAKER = "site"
 RECIPE = "1"
@@ -131,7 +131,7 @@ def cannot_write(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or type(error).__name__
         raise AtlasError(
-            f"{error.filename or path}: cannot be written ({reason}); choose another --out"
+            f"{error.filename or path}: cannot be written ({system_reason(error)});"
+            " choose another --out"
         ) from None

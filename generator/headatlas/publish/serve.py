@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from clipheads.bundle.disk.containment import inside
-from clipheads.bundle.errors import AtlasError
+from clipheads.bundle.errors import AtlasError, system_reason
 from headatlas.urls import HOME, NOT_FOUND
 
 LOOPBACK = "127.0.0.1"
@@ -109,7 +109,7 @@ def make_server(folder: Path, port: int) -> ThreadingHTTPServer:
         if error.errno == errno.EADDRINUSE:
             raise AtlasError(f"port {port} is taken; try --port {_free_port(port)}") from None
         raise AtlasError(
-            f"port {port} cannot be opened ({error.strerror}); try --port {_free_port(8000)}"
+            f"port {port} cannot be opened ({system_reason(error)}); try --port {_free_port(8000)}"
         ) from None
 
 

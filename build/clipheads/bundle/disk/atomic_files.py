@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from clipheads.bundle.errors import AtlasError
+from clipheads.bundle.errors import AtlasError, system_reason
 
 
 @contextmanager
@@ -84,7 +84,6 @@ def ensure_writable(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        reason = error.strerror or type(error).__name__
         raise AtlasError(
-            f"{folder}: cannot write there ({reason}); choose another folder"
+            f"{folder}: cannot write there ({system_reason(error)}); choose another folder"
         ) from error

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from clipheads.bundle.errors import AtlasError
+from clipheads.bundle.errors import AtlasError, system_reason
 
 LOCK = ".head-atlas.lock"
 """An empty file that stays; what counts is whether a running process holds it."""
@@ -32,7 +32,7 @@ def locked(folder: Path) -> Iterator[None]:
         ) from None
     except OSError as error:
         raise AtlasError(
-            f"{folder}: cannot be locked ({error.strerror}); choose another folder"
+            f"{folder}: cannot be locked ({system_reason(error)}); choose another folder"
         ) from error
     try:
         yield

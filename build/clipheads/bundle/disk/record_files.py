@@ -19,7 +19,7 @@ from typing import NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from clipheads.bundle.errors import AtlasError
+from clipheads.bundle.errors import AtlasError, system_reason
 
 AnyRecord = TypeVar("AnyRecord", bound=BaseModel)
 
@@ -160,11 +160,11 @@ def _bytes(path: Path, error: type[AtlasError], advice: str) -> bytes:
     except FileNotFoundError:
         raise error(f"{path}: no such file{advice}") from None
     except (OSError, ValueError) as fault:  # ValueError: no file can have that name
-        raise error(f"{path}: cannot be read ({_strerror(fault)}){advice}") from None
+        raise error(f"{path}: cannot be read ({_reason(fault)}){advice}") from None
 
 
-def _strerror(fault: OSError | ValueError) -> str:
-    return (fault.strerror if isinstance(fault, OSError) else None) or _short(fault)
+def _reason(fault: OSError | ValueError) -> str:
+    return system_reason(fault) if isinstance(fault, OSError) else _short(fault)
 
 
 def _short(reason: object) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from clipheads.bundle.disk.atomic_files import ensure_writable
-from clipheads.bundle.errors import AtlasError
+from clipheads.bundle.errors import AtlasError, system_reason
 from clipheads.bundle.progress import Progress
 from clipheads.labels.chat.answer_cache import answer_key, read_answer, write_answer
 from clipheads.labels.chat.client import Prompt, Unanswered, ask_all
@@ -85,7 +85,9 @@ def answer_questions(
         try:
             write_answer(answers, key, answer, about)
         except OSError as error:
-            raise AtlasError(f"{answers}: an answer cannot be kept ({error.strerror})") from error
+            raise AtlasError(
+                f"{answers}: an answer cannot be kept ({system_reason(error)})"
+            ) from error
 
     missing = {key: question.prompt for key, question in by_key.items() if key not in found}
     with progress.stage(stage, len(questions), "heads") as advance:
