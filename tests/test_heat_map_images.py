@@ -19,7 +19,7 @@ from headatlas.pictures.heat_maps import (
     peak,
     strongest_region,
 )
-from headatlas.render import templates_folder
+from headatlas.template_files import templates_folder
 
 grids = arrays(
     np.float64,

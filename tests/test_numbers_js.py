@@ -7,8 +7,10 @@ import subprocess
 import numpy as np
 import pytest
 
+from headatlas import urls
+from headatlas.formats import decimal, percent
 from headatlas.pictures.heat_maps import strongest_region
-from headatlas.render import decimal, percent, templates_folder
+from headatlas.template_files import templates_folder
 
 pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
 
@@ -59,3 +61,22 @@ def test_regions_of_heat_maps_are_named_as_on_other_pages() -> None:
     found = in_node("heat-map.js", f"{given}.map((grid) => m.strongestRegion(...grid))")
     assert found == [strongest_region(grid) for grid in grids]
     assert in_node("heat-map.js", "m.strongestRegion([0, 0], 1, 2)") == "nowhere"
+
+
+def test_addresses_are_those_of_the_other_pages() -> None:
+    model, odd = "ViT-B-32_openai", "a b&c"
+    found = in_node(
+        "site-addresses.js",
+        f"""[
+            m.headPage("{model}", "L1.H2"), m.propertyPage("{model}", "colour"),
+            m.imagePage("{model}", "{odd}"), m.picture("{odd}"), m.smallPicture("{odd}"),
+        ]""",
+    )
+    links = [
+        urls.head(model, "L1.H2"),
+        urls.property_(model, "colour"),
+        urls.image(model, odd),
+        urls.picture(odd),
+        urls.small_picture(odd),
+    ]
+    assert found == [urls.relative(urls.SEARCH, link) for link in links]
