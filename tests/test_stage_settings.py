@@ -20,6 +20,7 @@ ELSEWHERE = {
     "gallery.image_ids": "ids are in the gallery's key as they are",
     "gallery.files": "what is listed is in the gallery's key",
     "bundle.disk.record_files": "only in messages",
+    "bundle.ground_truth": "not part of a build",
     "gallery.tar_shards": "what is listed is in the gallery's key",
     "gallery.shard_samples": "what is listed is in the gallery's key",
     "stages.build.LAST_LAYERS": "the heads are in the key of contributions",

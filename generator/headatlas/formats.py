@@ -72,6 +72,15 @@ def plural(count: int, noun: str) -> str:
     return f"{thousands(count)} {noun}" if count == 1 else f"{thousands(count)} {noun}s"
 
 
+def shade(value: float) -> str:
+    """The class of a table's cell that is shaded by a value: `g0` from 0 down to `g10` at 1.
+
+    >>> shade(0.42), shade(-0.3)
+    ('g4', 'g0')
+    """
+    return f"g{round(10 * min(1.0, max(0.0, value)))}"
+
+
 def ordinal(place: int) -> str:
     """A place in an order: 1st, 2nd, 3rd, 4th, 11th."""
     last = place % 100 if place % 100 in (11, 12, 13) else place % 10

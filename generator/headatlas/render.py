@@ -37,6 +37,7 @@ def environment() -> Environment:
         "thousands": formats.thousands,
         "plural": formats.plural,
         "ordinal": formats.ordinal,
+        "shade": formats.shade,
         "heat_map": heat_map_uri,
         "peak": peak,
         "strongest_region": strongest_region,

@@ -1,7 +1,7 @@
 """How far the answers of an exported model are from those of torch: cosines and neighbours.
 
 A query asks one head for the images of the gallery whose contributions are nearest to it; the
-answer is a cosine for each image, and the eight images of the highest.
+answer is a cosine for each image, and the images with the highest ones.
 """
 
 import math
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from clipheads.bundle.search import Fidelity, Storage
+from clipheads.bundle.search import TOP, Fidelity, Storage
 
 MAX_ERROR = 1e-3
 MIN_SAME = 0.99
@@ -20,7 +20,6 @@ MAX_ENCODER_ERROR = 0.02
 """By so much a cosine with an image of the gallery may be off for an encoder's weights to stay
 compact; its vectors keep `MAX_ERROR`."""
 
-TOP = 8
 _BLOCK = 1024
 
 

@@ -7,6 +7,9 @@ from pydantic import Field, model_validator
 from clipheads.bundle.names import HeadId
 from clipheads.bundle.record import Count, Record, Sha256
 
+PRECISION_NEIGHBOURS = 8
+"""Nearest neighbours over which their precision is measured."""
+
 CAUSAL_GROUPS = ("object", "background", "style", "layout")
 """The groups of what a scene of the demo world shows; each head has an effect of each."""
 

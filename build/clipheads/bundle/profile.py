@@ -6,6 +6,9 @@ from pydantic import Field
 
 from clipheads.bundle.record import Record
 
+RESAMPLES = 1000
+"""Bootstrap samples behind each interval."""
+
 
 class TransformRecord(Record):
     """A change to pictures, and how far it moves the heads of a model."""

@@ -37,6 +37,9 @@ class Tokenizer(Record):
     context_length: int = Field(description="Most tokens of a text, start and end included")
 
 
+TOP = 8
+"""Nearest images of a query that `Fidelity` compares."""
+
 Storage = Literal["int8", "mixed", "fp16", "fp32"]
 """The number format in which weights are stored; computation is in float32. Mixed: attention in
 fp16, the rest in int8."""

@@ -19,7 +19,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-RESAMPLES = 1000
+from clipheads.bundle.profile import RESAMPLES
+
 PERCENTILES = (2.5, 97.5)
 
 

@@ -175,7 +175,7 @@ profile = Stage(
         "gallery.transforms.DIM",
         "gallery.transforms.CARD",
         "gallery.transforms.MARGIN",
-        "maths.sensitivity.RESAMPLES",
+        "bundle.profile.RESAMPLES",
         "maths.sensitivity.PERCENTILES",
         "maths.profile.STANDS_OUT",
         "maths.profile.READS",

@@ -9,7 +9,7 @@ from clipheads.stages.texts import DESCRIPTIONS
 PROJECTIONS = File("projections.onnx")
 
 OF_ONNX = ("browser.onnx_graph.OPSET", "browser.onnx_graph.IR_VERSION", "browser.onnx_graph.BLOCK")
-OF_FIDELITY = ("browser.fidelity.MAX_ERROR", "browser.fidelity.MIN_SAME", "browser.fidelity.TOP")
+OF_FIDELITY = ("browser.fidelity.MAX_ERROR", "browser.fidelity.MIN_SAME", "bundle.search.TOP")
 
 
 def _make(store: Store) -> None:

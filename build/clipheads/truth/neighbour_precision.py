@@ -6,9 +6,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from clipheads.bundle.ground_truth import PRECISION_NEIGHBOURS
 from clipheads.maths.neighbours import nearest
-
-NEIGHBOURS = 8
 
 Values = Sequence[str | None]
 """The value of an attribute for each image, None where it has none."""
@@ -30,7 +29,7 @@ def neighbour_precision(vectors: Tensor, values: Values) -> float:
     queries = torch.nonzero(coded >= 0)[:, 0]
     if not len(queries):
         raise ValueError("no image has a value of this attribute")
-    neighbours, _ = nearest(vectors, NEIGHBOURS, queries)
+    neighbours, _ = nearest(vectors, PRECISION_NEIGHBOURS, queries)
     return float((coded[neighbours] == coded[queries, None]).double().mean())
 
 

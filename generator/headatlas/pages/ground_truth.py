@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from clipheads.bundle.disk.data_files import data_file
 from clipheads.bundle.disk.record_files import read_record
 from clipheads.bundle.ground_truth import (
+    PRECISION_NEIGHBOURS,
     Curve,
     GroundTruthRecord,
     HeadTruth,
@@ -107,6 +108,8 @@ class TruthView:
     heads: tuple[HeadRow, ...]
     """By what moves them, and within it the largest share of the variance first."""
     labels: tuple[LabelRow, ...]
+    unlabelled: int
+    """Scored heads with a true property but no label."""
     exact: int
     """Of the right labels on the pages, those that name the true property and no wider one."""
     mixed: int
@@ -128,6 +131,7 @@ class GroundTruthContent:
     groups: tuple[tuple[str, str], ...]
     compared: tuple[ComparedModel, ...]
     """Models that played no part in the choice of the default labeller."""
+    precision_neighbours: int
     chosen_on: tuple[str, ...]
     """Those by which it was chosen."""
 
@@ -175,6 +179,7 @@ def _content(models: tuple[TruthView, ...], steps: tuple[int, ...]) -> GroundTru
             ComparedModel(row.model, row.recipe, row.chosen_on, tuple(map(_label_row, row.labels)))
             for row in comparison.models
         ),
+        precision_neighbours=PRECISION_NEIGHBOURS,
         chosen_on=tuple(row.model for row in comparison.models if row.chosen_on),
     )
 
@@ -208,6 +213,7 @@ def _view(model: ModelView, record: GroundTruthRecord, steps: Sequence[int]) -> 
             )
         ),
         labels=tuple(map(_label_row, record.labels)),
+        unlabelled=record.labels[0].heads - record.labels[0].labelled,
         exact=sum(bool(truth.right) and is_exact(truth) for truth in scored),
         mixed=len(mixed),
         mixed_labelled=sum(truth.label is not None for truth in mixed),

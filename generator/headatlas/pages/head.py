@@ -71,6 +71,12 @@ class HeadContent:
     published: str | None
     """The label that the paper's authors published for this head."""
 
+    @property
+    def confidence(self) -> float | None:
+        """The labeller's confidence, unless the reason for the label says it already."""
+        said = self.model.record.labeller.kind == "explained"
+        return None if said else self.record.label.confidence
+
 
 def pages(site: SiteView) -> list[Page]:
     """A page for each head of each model that was built."""

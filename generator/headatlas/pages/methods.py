@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from clipheads.bundle.profile import RESAMPLES, ModelProfile
 from headatlas import urls
 from headatlas.pages.page import ATLAS, Page
 from headatlas.pages.site_view import SiteView
@@ -35,6 +36,10 @@ class MethodsContent:
     """Whether the ground truth of a model is known."""
     picks: int
     """Descriptions of a head, of the head that has most."""
+    profile: ModelProfile | None
+    """Of the first model with a profile, which has the thresholds."""
+    resamples: int
+    """Bootstrap samples behind each interval of a profile."""
 
 
 def pages(site: SiteView) -> list[Page]:
@@ -52,6 +57,8 @@ def pages(site: SiteView) -> list[Page]:
                 picks=max(
                     len(head.descriptions) for model in site.models for head in model.bundle.heads
                 ),
+                profile=next((m.record.profile for m in site.models if m.record.profile), None),
+                resamples=RESAMPLES,
             ),
             trail=(ATLAS,),
             sections=SECTIONS,

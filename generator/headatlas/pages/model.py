@@ -6,7 +6,7 @@ from clipheads.bundle.gallery import GalleryManifest
 from clipheads.bundle.model import Term
 from headatlas.citations import of_model
 from headatlas.pages.page import ATLAS, Page
-from headatlas.pages.profile import EffectMap, effect_maps
+from headatlas.pages.profile import EFFECT_SCALE, EffectMap, EffectScale, effect_maps
 from headatlas.pages.site_view import SiteView
 from headatlas.pages.view import ModelView
 
@@ -31,6 +31,7 @@ class ModelContent:
     """The last layer first."""
     effects: tuple[EffectMap, ...]
     """What moves the heads; empty if no profile was made."""
+    effect_scale: EffectScale
     published: int
     """Heads of this model whose label the paper's authors published."""
 
@@ -72,6 +73,7 @@ def _page(model: ModelView, site: SiteView) -> Page:
                 for layer in reversed(range(record.architecture.layers))
             ),
             effects=effects,
+            effect_scale=EFFECT_SCALE,
             published=len(site.published_labels(model)),
         ),
         trail=(ATLAS,),

@@ -12,9 +12,18 @@ from clipheads.bundle.profile import (
     WordReading,
 )
 
-STRONGEST_COLOUR = 4.0
-"""From so many times the mean head on, a cell of a map has the strongest colour."""
-LEVELS = 9
+
+@dataclass(frozen=True)
+class EffectScale:
+    """How cells of effect maps are coloured; styles `.e0`, `.e1`, … have the colours."""
+
+    full: int
+    """From so many times the mean over all heads on, a cell has the strongest colour."""
+    levels: int
+    """Steps of colour above none."""
+
+
+EFFECT_SCALE = EffectScale(full=4, levels=9)
 NAMED_HEADS = 6
 """Of the heads that stand out under a transform, so many are named below its map."""
 LEAST_SCALE = 1.1
@@ -117,8 +126,9 @@ def effect_maps(heads: Sequence[HeadRecord], facts: ModelProfile | None) -> tupl
 
 
 def level(ratio: float) -> int:
-    """The strength of a cell's colour, 0 to 9, for an effect of `ratio` times the mean head's."""
-    return round(LEVELS * min(1.0, max(0.0, ratio) / STRONGEST_COLOUR))
+    """The step of a cell's colour for an effect of `ratio` times the mean over all heads."""
+    share = min(1.0, max(0.0, ratio) / EFFECT_SCALE.full)
+    return round(EFFECT_SCALE.levels * share)
 
 
 def _percent(value: float, scale: float) -> float:

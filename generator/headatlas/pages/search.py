@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from clipheads.bundle.search import TOP
 from headatlas import urls
 from headatlas.pages.page import ATLAS, POLICY, Page
 from headatlas.pages.search_export import NOTES, SearchExport
@@ -13,6 +14,8 @@ class SearchContent:
     """The page."""
 
     export: SearchExport
+    top: int = TOP
+    """Nearest images that are compared where an export is held against PyTorch."""
 
     @property
     def note(self) -> str:
