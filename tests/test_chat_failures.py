@@ -130,6 +130,12 @@ FINAL: dict[str, tuple[Act, str]] = {
         say(json.dumps({"reason": ESCAPED, "label": "x"})),
         "repeats the key",
     ),
+    "a refusal that asks to be repeated": (
+        lambda handler, _request: handler.send(
+            400, {"error": {"message": "no"}}, {"x-should-retry": "true"}
+        ),
+        "The server answered 400: no.",
+    ),
     "request refused": (fail(400, "too long"), "The server answered 400: too long."),
     "a wait of a day": (fail(429, "come back", retry_after=86400), "asks to wait 86400 s"),
     "a wait of three minutes": (fail(503, "later", retry_after=180), "asks to wait 180 s"),

@@ -1,4 +1,4 @@
-"""The labellers by their kind: `LABELLERS["majority"](LabellerOptions())` is one.
+"""The labellers by their kind, such as `LABELLERS["majority"](LabellerOptions())`.
 
 A new one is a file beside this, an entry here, its kind in `clipheads.bundle.choices` and its words
 in `clipheads.bundle.labels`; a test holds these together.
