@@ -17,11 +17,19 @@ HEADS = 3
 
 
 @contextmanager
-def few_published_heads() -> Iterator[None]:
-    """Let sites that are generated within have few pages of published heads."""
+def few_published_heads(*also: str) -> Iterator[None]:
+    """Let sites that are generated within have few pages of published heads, with those named."""
     paper = read_record(data_file("published", "paper.json"), PaperRecord)
     models = [
-        row.model_copy(update={"labels": dict(list(row.labels.items())[:HEADS])})
+        row.model_copy(
+            update={
+                "labels": {
+                    head: label
+                    for index, (head, label) in enumerate(row.labels.items())
+                    if index < HEADS or head in also
+                }
+            }
+        )
         for row in paper.models
     ]
     few = paper.model_copy(update={"models": models})

@@ -5,6 +5,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from few_published import few_published_heads
 from synthetic_bundle import edit_json, write_bundle
 
 from clipheads.bundle.disk.data_files import data_file
@@ -63,7 +64,8 @@ def test_a_model_of_ones_own_is_not_taken_for_the_papers(tmp_path: Path) -> None
     folder = write_bundle(tmp_path / "atlas", names=(BUILT,), images=3, layers=12, heads=1)
     weights = {"source": BUILT, "sha256": "0" * 64}
     edit_json(folder / BUILT / "model.json", weights=weights)
-    generate_site(folder, tmp_path / "site")
+    with few_published_heads("L11.H0"):
+        generate_site(folder, tmp_path / "site")
     label = PAPER.models[0].labels["L11.H0"]
     compare = (tmp_path / "site/compare/index.html").read_text()
     assert f'{BUILT}</a> <span class="aside">(local weights)</span>' in compare
@@ -75,7 +77,8 @@ def test_a_model_of_ones_own_is_not_taken_for_the_papers(tmp_path: Path) -> None
 
     openai = "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af"
     edit_json(folder / BUILT / "model.json", weights=weights | {"sha256": openai})
-    generate_site(folder, tmp_path / "site")
+    with few_published_heads("L11.H0"):
+        generate_site(folder, tmp_path / "site")
     assert "computed here" in (tmp_path / "site/compare/index.html").read_text()
     assert json.loads((head / "head.json").read_text())["published_label"] == label
 
