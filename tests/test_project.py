@@ -84,7 +84,8 @@ GUIDES = [ROOT / "CONTRIBUTING.md", ROOT / "docs" / "architecture.md"]
 
 @pytest.mark.parametrize("guide", GUIDES, ids=[guide.name for guide in GUIDES])
 def test_files_that_guides_name_are_there_and_hold_what_is_said_of_them(guide: Path) -> None:
-    page = guide.read_text(encoding="utf-8")
+    # Without the list of modules, which is written from them.
+    page = guide.read_text(encoding="utf-8").partition("\n## All modules")[0]
     named = re.findall(r"`((?:build|generator|templates|tests|docs|data)/[\w./-]*)`", page)
     linked = re.findall(r"\]\(([\w./-]+\.(?:md|py))\)", page)
     assert len(named + linked) > 3
