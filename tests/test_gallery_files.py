@@ -68,7 +68,7 @@ def test_a_manifest_gives_order_titles_and_credits(tmp_path: Path, photos: Path,
     assert [file.id for file in files] == ["photos--cat", "photos--ant"]
     assert (files[0].title, files[0].credit, files[0].licence) == ("A cat, asleep", "Ann", "CC0")
     assert (files[1].title, files[1].source) == ("Ant", "https://example.org/ant")
-    assert [one.file for one in absent] == ["photos/gone.png"]
+    assert [entry.file for entry in absent] == ["photos/gone.png"]
     assert gallery_title(manifest) == "My photos"
 
 
@@ -151,7 +151,7 @@ def test_a_manifest_may_point_elsewhere_but_nothing_is_written_there(
 
     (image,) = shown.images
     assert image.id == image_id("../photos/ant.png")
-    assert [(one.file, "not an image" in one.reason) for one in shown.skipped] == [
+    assert [(entry.file, "not an image" in entry.reason) for entry in shown.skipped] == [
         ("../secret", True)
     ]
     new = set(tmp_path.rglob("*")) - before
@@ -176,7 +176,7 @@ def test_text_that_json_cannot_hold_or_a_file_cannot_be_named_stops_nothing(
     shown = write_gallery(files, tmp_path / "out", title="Test", skipped=absent)
 
     assert [image.title for image in shown.images] == ["one\u2028ant", "half a pair ?"]
-    assert [one.file for one in shown.skipped] == ["\\ud800.png", "x" * 5000]
+    assert [entry.file for entry in shown.skipped] == ["\\ud800.png", "x" * 5000]
 
 
 def test_names_in_any_script_get_ids_of_their_own(tmp_path: Path, photos: Path) -> None:
@@ -216,7 +216,7 @@ def test_links_in_a_shard_are_named_and_lead_nowhere(tmp_path: Path, photos: Pat
             tar.addfile(entry)
     files, absent = list_gallery(shard)
     assert [file.file for file in files] == ["ant.png"]
-    assert [(one.file, one.reason.split()[1]) for one in absent] == [
+    assert [(entry.file, entry.reason.split()[1]) for entry in absent] == [
         ("soft.png", "link"),
         ("hard.png", "link"),
     ]
@@ -251,8 +251,8 @@ def test_a_damaged_member_is_skipped_and_named(tmp_path: Path, photos: Path) -> 
     manifest = write_gallery(files, tmp_path / "out", title="Test")
 
     assert [image.id for image in manifest.images] == ["a"]
-    assert {one.file for one in manifest.skipped} == {"b.png", "c.png"}
-    assert all("/" not in one.reason for one in manifest.skipped)
+    assert {entry.file for entry in manifest.skipped} == {"b.png", "c.png"}
+    assert all("/" not in entry.reason for entry in manifest.skipped)
 
 
 BAD = {
@@ -322,7 +322,7 @@ def test_a_pipe_with_the_name_of_an_image_is_not_waited_for(photos: Path) -> Non
     files, absent = list_gallery(photos)
 
     assert [file.file for file in files] == ["ant.png", "bee.png", "cat.png"]
-    assert [(one.file, one.reason) for one in absent] == [
+    assert [(entry.file, entry.reason) for entry in absent] == [
         ("broken.png", "a link that leads nowhere"),
         ("pipe.png", "not a regular file"),
     ]
@@ -360,7 +360,7 @@ def test_a_folder_that_cannot_be_read_is_named(
     files, absent = list_gallery(photos)
 
     assert len(files) == 3
-    assert [(one.file, one.reason) for one in absent] == [
+    assert [(entry.file, entry.reason) for entry in absent] == [
         ("locked", "a folder that cannot be read (Permission denied)")
     ]
 
@@ -369,7 +369,7 @@ def test_a_link_to_a_folder_is_named(tmp_path: Path, photos: Path) -> None:
     (tmp_path / "more").mkdir()
     (photos / "more").symlink_to(tmp_path / "more")
     _, absent = list_gallery(photos)
-    assert [(one.file, one.reason) for one in absent] == [
+    assert [(entry.file, entry.reason) for entry in absent] == [
         ("more", "a link to a folder, which is not followed")
     ]
 
@@ -391,7 +391,7 @@ def test_a_site_or_an_atlas_in_a_gallery_is_not_taken_for_its_images(
     files, absent = list_gallery(photos)
 
     assert [file.file for file in files] == ["ant.png", "bee.png", "cat.png"]
-    assert [one.file for one in absent] == ["site"]
+    assert [entry.file for entry in absent] == ["site"]
     assert "head-atlas made" in absent[0].reason
     assert len(list_gallery(photos / "site")[0]) == 1
 

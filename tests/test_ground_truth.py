@@ -92,18 +92,18 @@ def test_no_scene_serves_two_purposes() -> None:
 def test_effects_are_sorted_and_lie_in_their_intervals(measured: GroundTruthRecord) -> None:
     assert len(measured.heads) == 36
     for head in measured.heads:
-        assert {one.name for one in head.groups} == set(GROUPS)
-        assert [one.name for one in head.attributes] == sorted(
+        assert {effect.name for effect in head.groups} == set(GROUPS)
+        assert [effect.name for effect in head.attributes] == sorted(
             GROUPS[head.groups[0].name],
-            key=lambda name: [one.name for one in head.attributes].index(name),
+            key=lambda name: [effect.name for effect in head.attributes].index(name),
         )
         for effects in (head.groups, head.attributes):
-            totals = [one.total for one in effects]
+            totals = [effect.total for effect in effects]
             assert totals == sorted(totals, reverse=True)
-            assert all(one.low <= one.total <= one.high for one in effects)
-        for one in head.groups:
-            assert one.first_order is not None
-            assert one.first_order <= one.total + 0.2  # equal at most, but for few pairs
+            assert all(effect.low <= effect.total <= effect.high for effect in effects)
+        for effect in head.groups:
+            assert effect.first_order is not None
+            assert effect.first_order <= effect.total + 0.2  # equal at most, but for few pairs
 
 
 def test_the_true_property_leads_and_a_label_is_right_if_it_is_that_or_a_wider_one(
@@ -139,7 +139,7 @@ def test_the_published_labels_are_those_that_the_pages_bear(
     assert published.labelled == sum(head.label is not None for head in judged)
     assert published.right == sum(head.right is True for head in judged)
     # The bundle has the default labeller's labels, and so the method gives the same again.
-    again = next(one for one in measured.labels if one.method == "explained")
+    again = next(row for row in measured.labels if row.method == "explained")
     assert again.model_copy(update={"method": "published", "same_label": None}) == published
 
 
@@ -149,25 +149,25 @@ def test_descriptions_count_how_many_of_their_images_show_them(
     for head in measured.heads:
         record = json.loads((bundle / "heads" / f"{head.id}.json").read_bytes())
         assert len(head.hits) == len(record["descriptions"])
-        for hits, one in zip(head.hits, record["descriptions"], strict=True):
+        for hits, description in zip(head.hits, record["descriptions"], strict=True):
             assert hits is not None
-            assert 0 <= hits <= len(one["neighbours"])
+            assert 0 <= hits <= len(description["neighbours"])
 
 
 def test_the_profile_is_held_against_the_scene(measured: GroundTruthRecord) -> None:
     assert measured.correlations
-    assert {one.factor for one in measured.correlations} == set(PROPERTY_OF_GROUP.values())
+    assert {row.factor for row in measured.correlations} == set(PROPERTY_OF_GROUP.values())
     properties = {
         PROPERTY_OF_GROUP[head.groups[0].name] for head in measured.heads if head.property
     }
-    assert {one.property for one in measured.agreement} == properties
+    assert {row.property for row in measured.agreement} == properties
 
 
 def test_pixels_find_layout_and_not_colour_as_the_methods_page_says(
     measured: GroundTruthRecord,
 ) -> None:
     def nearest_factor(transform: str) -> str:
-        best = max(measured.correlations, key=lambda one: one.correlations[transform])
+        best = max(measured.correlations, key=lambda row: row.correlations[transform])
         assert best.correlations[transform] > best.chance
         return best.factor
 

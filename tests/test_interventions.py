@@ -45,7 +45,7 @@ def parts(scene: Scene) -> dict[str, object]:
 
 def could_be_drawn(scene: Scene) -> bool:
     plain_only = scene.weather is not None or scene.backdrop == "starry night"
-    by_colour = any(one.category in DIFFER_BY_COLOUR for one in scene.objects)
+    by_colour = any(item.category in DIFFER_BY_COLOUR for item in scene.objects)
     return (
         not (plain_only and scene.style != "plain")
         and not (by_colour and scene.style in COLOURLESS_STYLES)

@@ -119,7 +119,7 @@ def test_a_language_model_that_only_counts_labels_as_the_reader_who_counts(
 ) -> None:
     """The rule of in-context labelling, through the real client; the server reads the pool."""
     pool = read_descriptions(data_file("demo", "descriptions.csv"))
-    property_of_text = {one.text: one.property for one in pool}
+    property_of_text = {description.text: description.property for description in pool}
     rng = np.random.default_rng(0)
     heads = {
         f"L0.H{head}": [pool[row] for row in rng.permutation(len(pool))[:10]] for head in range(6)
@@ -133,7 +133,7 @@ def test_a_language_model_that_only_counts_labels_as_the_reader_who_counts(
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     with MisbehavingServer(always=count) as server:
         labels = ask_labels(
-            {head: [one.text for one in texts] for head, texts in heads.items()},
+            {head: [description.text for description in texts] for head, texts in heads.items()},
             ChatSettings(server=server.url),
             tmp_path / "answers",
             Silent(),

@@ -16,9 +16,9 @@ def coloured_pictures(count: int = IMAGES) -> Tensor:
     """Pictures of one colour each, with a little texture and a bright square somewhere."""
     rng = np.random.default_rng(0)
     pictures = rng.uniform(0.1, 0.9, (count, 3, 1, 1)) + rng.uniform(-0.1, 0.1, (count, 1, 32, 32))
-    for one in pictures:
+    for picture in pictures:
         x, y = rng.integers(0, 24, 2)
-        one[:, y : y + 8, x : x + 8] = 1
+        picture[:, y : y + 8, x : x + 8] = 1
     return torch.from_numpy(pictures).float().clamp(0, 1)
 
 
@@ -47,17 +47,17 @@ def planted_heads(pictures: Tensor) -> Tensor:
 def effects() -> dict[str, tuple[Tensor, Tensor]]:
     """The effect [5] of each transform, and where heads stand out."""
     pictures = coloured_pictures()
-    every = all_transforms(WORDS)
+    transforms = all_transforms(WORDS)
     after = torch.stack(
         [
-            planted_heads(torch.stack([one.apply(p, i) for i, p in enumerate(pictures)]))
-            for one in every
+            planted_heads(torch.stack([transform.apply(p, i) for i, p in enumerate(pictures)]))
+            for transform in transforms
         ]
     )
     measured = measure_effects(planted_heads(pictures), after)
     return {
-        one.name: (measured.effect.value[:, at], measured.stands_out[:, at])
-        for at, one in enumerate(every)
+        transform.name: (measured.effect.value[:, index], measured.stands_out[:, index])
+        for index, transform in enumerate(transforms)
     }
 
 
@@ -145,7 +145,7 @@ def test_a_head_that_reads_moves_towards_the_word_and_others_do_not() -> None:
     before = torch.randn(120, 3, 8, generator=generator)
     texts = torch.linalg.qr(torch.randn(8, 8, generator=generator)).Q[:4]
     texts = texts[:, None].expand(-1, 3, -1)
-    words = [place % 4 for place in range(120)]
+    words = [index % 4 for index in range(120)]
     after = before.clone()
     after[:, 0] += 2 * texts[words, 0]  # reads
     after[:, 1] += 2 * texts.sum(0)[1]  # sees that there is a word, whichever it is

@@ -17,8 +17,8 @@ HEADS = [f"L{layer}.H{head}" for layer in range(4) for head in range(5)]
 def test_a_transform_that_moves_just_the_heads_of_a_property_finds_them() -> None:
     truth = {head: "layout" if head.endswith("H0") else "colour" for head in HEADS}
     effects = {
-        head: {"shift": float(truth[head] == "layout"), "blur": 0.3, "grey": float(place)}
-        for place, head in enumerate(HEADS)
+        head: {"shift": float(truth[head] == "layout"), "blur": 0.3, "grey": float(index)}
+        for index, head in enumerate(HEADS)
     }
     colour, layout = profile_agreement(effects, truth)
 
@@ -36,15 +36,15 @@ def test_random_effects_exceed_chance_in_about_one_of_forty_groups() -> None:
     above = 0
     for _ in range(2000):
         effects = {head: {"any": float(rng.random())} for head in HEADS}
-        truth = {head: "some" if place < 6 else None for place, head in enumerate(HEADS)}
+        truth = {head: "some" if index < 6 else None for index, head in enumerate(HEADS)}
         (row,) = profile_agreement(effects, truth)
         above += row.auc["any"] > row.chance
     assert 20 <= above <= 80
 
 
 def test_heads_of_mixed_causes_are_no_group_but_are_among_the_others() -> None:
-    effects = {head: {"any": float(place)} for place, head in enumerate(HEADS)}
-    truth = {head: "last" if place == 19 else None for place, head in enumerate(HEADS)}
+    effects = {head: {"any": float(index)} for index, head in enumerate(HEADS)}
+    truth = {head: "last" if index == 19 else None for index, head in enumerate(HEADS)}
     (row,) = profile_agreement(effects, truth)
     assert (row.property, row.heads, row.auc) == ("last", 1, {"any": 1.0})
 
@@ -79,10 +79,10 @@ def test_the_table_marks_what_exceeds_chance() -> None:
 
 def test_correlations_are_of_the_order_of_heads_alone() -> None:
     effects = {
-        head: {"same": float(place) ** 3, "reverse": -float(place), "even": 1.0}
-        for place, head in enumerate(HEADS)
+        head: {"same": float(index) ** 3, "reverse": -float(index), "even": 1.0}
+        for index, head in enumerate(HEADS)
     }
-    indices = {head: {"layout": float(place)} for place, head in enumerate(HEADS)}
+    indices = {head: {"layout": float(index)} for index, head in enumerate(HEADS)}
     (row,) = rank_correlations(effects, indices)
     assert (row.factor, row.correlations) == ("layout", {"same": 1, "reverse": -1, "even": 0})
     assert 0.4 < row.chance < 0.5
@@ -109,8 +109,8 @@ def test_unrelated_orders_are_beyond_chance_in_about_one_of_twenty() -> None:
 
 
 def test_the_table_of_correlations_marks_what_is_beyond_chance() -> None:
-    effects = {head: {"shift": float(place), "blur": 0.3} for place, head in enumerate(HEADS)}
-    indices = {head: {"layout": float(place)} for place, head in enumerate(HEADS)}
+    effects = {head: {"shift": float(index), "blur": 0.3} for index, head in enumerate(HEADS)}
+    indices = {head: {"layout": float(index)} for index, head in enumerate(HEADS)}
     facts = {"transforms": [{"name": name, "title": name} for name in ("shift", "blur")]}
     module = environment().get_template("profile.html").make_module()
     html = module.correlations(rank_correlations(effects, indices), facts, "demo-clip")  # type: ignore[attr-defined]

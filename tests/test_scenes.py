@@ -63,10 +63,13 @@ def test_a_larger_drawing_shows_the_same_scene(seed: int) -> None:
 def test_the_objects_stand_inside_and_do_not_overlap(seed: int) -> None:
     scene = sample_scene(seed)
     taken = np.zeros((32, 32), dtype=int)
-    for place in scene.placements:
-        assert 0 <= place.left <= 32 - place.side
-        assert 0 <= place.top <= 32 - place.side
-        taken[place.top : place.top + place.side, place.left : place.left + place.side] += 1
+    for placement in scene.placements:
+        assert 0 <= placement.left <= 32 - placement.side
+        assert 0 <= placement.top <= 32 - placement.side
+        taken[
+            placement.top : placement.top + placement.side,
+            placement.left : placement.left + placement.side,
+        ] += 1
 
     assert len(scene.placements) == scene.count
     assert taken.max() <= 1 or scene.count > 1
@@ -176,7 +179,7 @@ def test_a_large_object_covers_at_least_twice_as_much_as_a_small_one(seed: int) 
     sides = {None: (12, 19), "small": (12, 14), "large": (22, 27)}
     low, high = sides[scene.size]
 
-    assert all(low <= place.side <= high for place in scene.placements)
+    assert all(low <= placement.side <= high for placement in scene.placements)
     assert sides["large"][0] ** 2 > 2 * sides["small"][1] ** 2
 
 

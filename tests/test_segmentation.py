@@ -64,21 +64,21 @@ def test_all_maps_come_from_one_pass_over_the_images_that_are_needed() -> None:
         TopicRequest(image=5, head=0, text=0),
     ]
     contrasts = [ContrastRequest(image=5, first=1, second=2)]
-    asked: list[int] = []
+    requested: list[int] = []
 
     def patches(images: Sequence[int]) -> Iterable[tuple[int, Tensor]]:
         for image in images:
-            asked.append(image)
+            requested.append(image)
             yield image, tokens[image]
 
     maps = draw_maps(topics, contrasts, texts=texts, basis=basis, grid=GRID, patches=patches)
-    assert asked == [0, 5]
+    assert requested == [0, 5]
     assert (maps.shape, maps.dtype) == ((4, *GRID), torch.float16)
     for drawn, request in zip(maps, topics, strict=False):
         query = texts[request.text] @ basis[request.head]
         expected = topic_map(tokens[request.image, request.head], query, GRID)
         torch.testing.assert_close(drawn.float(), expected, atol=1e-3, rtol=1e-3)
-    first, second = (torch.einsum("hdr,d->hr", basis, texts[place]) for place in (1, 2))
+    first, second = (torch.einsum("hdr,d->hr", basis, texts[index]) for index in (1, 2))
     torch.testing.assert_close(
         maps[3].float(), contrast_map(tokens[5], first, second, GRID), atol=1e-3, rtol=1e-3
     )

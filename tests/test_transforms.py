@@ -44,7 +44,7 @@ def grey_picture(seed: int = 0) -> Tensor:
     return picture(seed)[:1].expand(3, -1, -1).clone()
 
 
-@pytest.mark.parametrize("transform", all_transforms(WORDS), ids=lambda one: one.name)
+@pytest.mark.parametrize("transform", all_transforms(WORDS), ids=lambda transform: transform.name)
 @pytest.mark.parametrize("side", [64, 98, 224])
 def test_a_transform_is_pure_and_gives_a_picture_of_the_same_kind(
     transform: NamedTransform, side: int
@@ -61,9 +61,9 @@ def test_a_transform_is_pure_and_gives_a_picture_of_the_same_kind(
 
 
 def test_names_are_unique_and_groups_stand_together() -> None:
-    every = all_transforms(WORDS)
-    assert len({one.name for one in every}) == len(every)
-    groups = [group for group, _ in itertools.groupby(one.group for one in every)]
+    transforms = all_transforms(WORDS)
+    assert len({transform.name for transform in transforms}) == len(transforms)
+    groups = [group for group, _ in itertools.groupby(transform.group for transform in transforms)]
     assert len(groups) == len(set(groups))
 
 
@@ -193,7 +193,7 @@ def test_a_word_is_printed_on_the_card_and_nowhere_else(word: str, side: int) ->
 
 
 def test_words_take_turns() -> None:
-    (word,) = (one for one in all_transforms(WORDS) if one.name == "word")
+    (word,) = (transform for transform in all_transforms(WORDS) if transform.name == "word")
     for seed in range(6):
         expected = print_word(WORDS[seed % 3])(picture(), seed)
         assert torch.equal(word.apply(picture(), seed), expected)
