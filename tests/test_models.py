@@ -21,7 +21,7 @@ from clipheads.model.load import load_model
 from clipheads.model.names import PAPER_MODELS
 from clipheads.model.open_clip_import import import_open_clip
 from clipheads.model.sources import pretrained_models
-from clipheads.model.text import embed_texts, texts_cut
+from clipheads.model.text import embed_texts, encode_text, texts_cut
 
 TINY_NAME = "ViT-B-32"
 """The tests give this architecture a tiny configuration, so that its checkpoints are small."""
@@ -670,6 +670,33 @@ def test_leaving_out_the_padding_changes_no_text_embedding(tmp_path: Path) -> No
 
     assert torch.allclose(embed_texts(model, texts, batch_size=2), whole, atol=1e-6)
     assert embed_texts(model, []).shape == (0, model.architecture.embedding_dim)
+
+
+@pytest.mark.parametrize(
+    ("own_module", "text"),
+    [
+        (False, {}),
+        (False, {"no_causal_mask": True}),
+        (True, {}),
+        (True, {"proj_bias": True}),
+        (True, {"proj_type": "none", "width": 48, "heads": 2}),
+        (True, {"pool_type": "first"}),
+        (True, {"embed_cls": True, "pool_type": "last"}),
+    ],
+)
+def test_every_kind_of_text_tower_is_read_as_open_clip_does(
+    own_module: bool, text: dict[str, Any]
+) -> None:
+    open_clip = import_open_clip()
+    kind = open_clip.CustomTextCLIP if own_module else open_clip.CLIP
+    torch.manual_seed(0)
+    clip = kind(**{**TINY, "text_cfg": {**TINY["text_cfg"], **text}}).eval()
+    context = TINY["text_cfg"]["context_length"]
+    tokens = open_clip.get_tokenizer("ViT-B-32", context_length=context)(["a cat", "two dogs"])
+    with torch.no_grad():
+        torch.testing.assert_close(
+            encode_text(clip, tokens), clip.encode_text(tokens), rtol=0, atol=1e-5
+        )
 
 
 def test_texts_that_are_longer_than_the_context_are_named(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from clipheads.bundle.search import Fidelity, Storage
 from clipheads.maths.decomposition import decompose, head_basis
 from clipheads.model.clip_model import ClipModel
 from clipheads.model.input_facts import tokenizer_facts
-from clipheads.model.text import text_tower
+from clipheads.model.text import text_tower, why_not_clips_own
 
 
 def ensure_exportable(model: ClipModel, *, text: bool, image: bool) -> None:
@@ -158,12 +158,7 @@ def _why_no_text_encoder(model: ClipModel) -> str:
     tower = text_tower(model.clip)
     if tokenizer_facts(model) is None:
         return "its tokenizer is not CLIP's own"
-    if not hasattr(tower, "token_embedding") or getattr(tower, "cls_emb", None) is not None:
-        return "its text tower is not CLIP's own"
-    pooling = getattr(tower, "text_pool_type", getattr(tower, "pool_type", ""))
-    if pooling != "argmax" or tower.attn_mask is None:
-        return "its text tower does not read the end token of causal attention"
-    return _why_not_standard(tower.transformer)
+    return why_not_clips_own(tower) or _why_not_standard(tower.transformer)
 
 
 def _why_not_standard(transformer: Any) -> str:

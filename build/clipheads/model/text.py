@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from clipheads.bundle.errors import ModelError
@@ -47,25 +47,40 @@ def texts_cut(model: ClipModel, texts: Sequence[str]) -> list[str]:
 
 
 def encode_text(clip: Any, tokens: Tensor) -> Tensor:
-    """Encode tokens [n, context] without the padding behind the longest text.
+    """Encode tokens [n, context] as features [n, D], not of unit length; gradients pass.
 
     In CLIP's own text tower attention is causal and the end token is read out, so that nothing
-    behind it has any influence: a description has 6 of 77 tokens on average.
+    behind it has any influence: a description has 6 of 77 tokens on average. What is padding in
+    all texts is cut off there.
     """
+    tower = text_tower(clip)
     features: Tensor
-    if getattr(clip, "text_pool_type", "") != "argmax" or getattr(clip, "attn_mask", None) is None:
+    if why_not_clips_own(tower):
         features = clip.encode_text(tokens)
         return features
-    used = int(tokens.argmax(dim=-1).max()) + 1
-    shortened = {
-        "positional_embedding": clip.positional_embedding[:used],
-        "attn_mask": clip.attn_mask[:used, :used],
-    }
-    result = torch.func.functional_call(clip, shortened, (None, tokens[:, :used]))
-    features = result["text_features"] if isinstance(result, dict) else result[1]
+    ends = tokens.argmax(dim=-1)
+    used = int(ends.max()) + 1
+    x = tower.token_embedding(tokens[:, :used]) + tower.positional_embedding[:used]
+    x = tower.transformer(x, attn_mask=tower.attn_mask[:used, :used])
+    features = tower.ln_final(x)[torch.arange(len(tokens), device=tokens.device), ends]
+    projection = tower.text_projection
+    if isinstance(projection, nn.Linear):
+        features = projection(features)
+    elif projection is not None:
+        features = features @ projection
     return features
 
 
 def text_tower(clip: Any) -> Any:
     """Return the module that holds a model's text tower: its own, or the whole `CLIP`."""
     return getattr(clip, "text", clip)
+
+
+def why_not_clips_own(tower: Any) -> str:
+    """Return in what a text tower is unlike CLIP's own; an empty string if in nothing."""
+    if not hasattr(tower, "token_embedding") or getattr(tower, "cls_emb", None) is not None:
+        return "its text tower is not CLIP's own"
+    pooling = getattr(tower, "text_pool_type", getattr(tower, "pool_type", ""))
+    if pooling != "argmax" or tower.attn_mask is None:
+        return "its text tower does not read the end token of causal attention"
+    return ""

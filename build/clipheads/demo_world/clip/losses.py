@@ -20,6 +20,7 @@ from torch.nn.functional import cross_entropy, log_softmax, normalize
 
 from clipheads.demo_world.world.captions import Caption, scene_facts
 from clipheads.demo_world.world.scenes import Scene
+from clipheads.model.text import encode_text
 from clipheads.model.tower import run_tower
 from clipheads.model.vision_transformer import tower_of
 
@@ -138,16 +139,8 @@ def training_loss(
 
 
 def encode_texts(clip: Clip, tokens: Tensor) -> Tensor:
-    """Unit embeddings of texts, [n, context] to [n, D], with the common padding cut off.
-
-    The text tower is causal and read at the end token: what follows it changes nothing.
-    """
-    tokens = tokens[:, : int((tokens != 0).sum(dim=1).max())]
-    length = tokens.shape[1]
-    states = clip.token_embedding(tokens) + clip.positional_embedding[:length]
-    states = clip.transformer(states, attn_mask=clip.attn_mask[:length, :length])
-    ends = clip.ln_final(states)[torch.arange(len(tokens)), tokens.argmax(dim=1)]
-    return normalize((ends @ clip.text_projection).float(), dim=-1)
+    """Unit embeddings of texts, [n, context] to [n, D]."""
+    return normalize(encode_text(clip, tokens).float(), dim=-1)
 
 
 def residual_streams(visual: Clip, pixels: Tensor) -> tuple[Tensor, Tensor]:
