@@ -32,7 +32,7 @@ def in_context_labeller(settings: ChatSettings, answers: Path, progress: Progres
     Args:
         settings: model, server and patience.
         answers: folder of answers; made if missing.
-        progress: told of each head that is done.
+        progress: notified of each finished head.
 
     Raises:
         AtlasError: if no question could be asked, see `ensure_askable`; when heads are labelled,
@@ -67,7 +67,7 @@ def ask_labels(
         heads: for each head its TEXTSPAN descriptions in order.
         settings: see `answer_questions`, also for the other arguments and the errors raised.
         answers: folder of answers.
-        progress: told of each head that is done.
+        progress: notified of each finished head.
 
     Returns:
         The label of each head, or why that is not known, in the order of `heads`.
@@ -94,7 +94,7 @@ def ask_matching(
         heads: for each head its label and its descriptions.
         settings: see `answer_questions`, also for the other arguments and the errors raised.
         answers: folder of answers.
-        progress: told of each head that is done.
+        progress: notified of each finished head.
 
     Returns:
         A verdict for each description, or why there is none, in the order of `heads`.

@@ -105,7 +105,7 @@ def build_model(
         batch_size: images to hold on the device at once.
         export_text_encoder: whether the search page can be asked any text.
         export_image_encoder: whether it can be asked by a visitor's own image.
-        progress: told where the build is.
+        progress: notified of stages and steps.
 
     Raises:
         AtlasError: on input that cannot be used, in one line.

@@ -155,7 +155,7 @@ def run_stage(
             the empty folder that it gets. They take the place of the former ones at the end.
         seals: files by which readers know that what depends on this stage is whole. They are
             removed before the new files appear; a seal that the stage makes itself appears last.
-        note: told which files are damaged.
+        note: receives a message about damaged files.
 
     Raises:
         AtlasError: if a file that the project did not make is in the way.

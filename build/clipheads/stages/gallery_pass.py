@@ -63,7 +63,7 @@ def contribute(
         files: images that `open_image` reads; at least one.
         heads: (layer, head) pairs, which become the axis `heads`.
         batch_size: images to hold on the device at once.
-        advance: told the number of images after each batch.
+        advance: receives the number of images of each batch.
 
     Raises:
         GalleryError: if a file cannot be read.
@@ -71,7 +71,7 @@ def contribute(
     """
     basis = head_basis(model)
     rows = basis.transpose(2, 3).flatten(0, 2)
-    layer_places, head_places = (list(places) for places in zip(*heads, strict=True))
+    layer_indices, head_indices = (list(indices) for indices in zip(*heads, strict=True))
     coordinates, shares, embeddings = [], [], []
     terms: TermMoments | None = None
     error = 0.0
@@ -86,8 +86,8 @@ def contribute(
         batch = term_moments(parts, basis)
         terms = batch if terms is None else terms.merge(batch)
         _, per_head, _ = split_terms(term_shares(parts, basis), *basis.shape[:2])
-        coordinates.append(parts.coordinates[:, layer_places, head_places].cpu())
-        shares.append(per_head[:, layer_places, head_places].float())
+        coordinates.append(parts.coordinates[:, layer_indices, head_indices].cpu())
+        shares.append(per_head[:, layer_indices, head_indices].float())
         embeddings.append(parts.embedding.cpu())
         advance(len(pixels))
     if terms is None:

@@ -68,7 +68,7 @@ def labels_of_a_build(
     Args:
         labeller: the one that the user names, if any.
         folder: of the bundle, whose descriptions are finished.
-        note: told if labels of `label` cannot be kept.
+        note: receives a message if labels of `label` cannot be kept.
     """
     if labeller is not None:
         return labels_by(labeller, folder, "build")

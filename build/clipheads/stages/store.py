@@ -103,7 +103,7 @@ class Workspace:
             atlas: folder of the gallery and of all bundles.
             folder: of the bundle.
             inputs: how to get each input; called once, when it is first needed.
-            progress: told where the build is.
+            progress: notified of stages and steps.
             without: names of optional stages that are left out.
             batch_size: images to hold on the device at once.
         """

@@ -49,20 +49,20 @@ def transformed_coordinates(
 
     Args:
         model: a model of `load_model`.
-        pictures: what `seen_pictures` returns. The place of a picture is its seed.
+        pictures: what `seen_pictures` returns. The index of a picture is its seed.
         heads: (layer, head) pairs, which become the axis `heads`.
         transform: what is done to the pictures; None leaves them as they are.
         batch_size: images to hold on the device at once.
         advance: called with the number of images after each batch.
     """
-    layers, numbers = (list(places) for places in zip(*heads, strict=True))
+    layers, numbers = (list(indices) for indices in zip(*heads, strict=True))
     black, white = _black_and_white(model)
     coordinates = []
     for first in range(0, len(pictures), batch_size):
         batch = pictures[first : first + batch_size].float() / 255
         if transform is not None:
             batch = torch.stack(
-                [transform(picture, first + place) for place, picture in enumerate(batch)]
+                [transform(picture, first + index) for index, picture in enumerate(batch)]
             )
         parts = decompose(model, batch * (white - black) + black)
         coordinates.append(parts.coordinates[:, layers, numbers].cpu())

@@ -57,7 +57,7 @@ def answer_questions(
         questions: by head.
         settings: model, server and patience.
         answers: folder of answers; made if missing.
-        progress: told of each head that is done, and of the failed ones in one line.
+        progress: notified of each finished head, and of the failed ones in one line.
         stage: what progress calls it.
 
     Raises:
