@@ -1,12 +1,11 @@
 """ATLAS: the stages of a build, in order.
 
-    gallery ───┐
-    model ─────┴► contributions ─┬────────────► projections, encoders ──┐
-                                 ├────────────► neighbours ──┐          │
-    pool ──► descriptions ───────┴► textspan ─┬► heat maps ──┼► records │
-    topics ───────────────────────────────────┤              │          │
-    words ────────────────────────────────────│► profile ────┤          │
-                                              └► labels ─────┴─────────┴► search
+    gallery ─► contributions ─┬─► projections, encoders ─────────────────────┐
+                              ├─► neighbours ─────────────┐                  │
+                              ├─► profile ────────────────┤                  │
+    descriptions ─────────────┴─► textspan ─┬─► heat maps ┼─► records        │
+    pool, topics ───────────────────────────┤             │                  │
+                                            └─► labels ───┴──────────────────┴─► search
 
 What the stages after the labels read is all in the bundle, so `head-atlas label` runs them
 without the model, the images or a GPU. To add an analysis, put its stage among `ANALYSES`.
