@@ -1,4 +1,4 @@
-"""CLIP's two encoders as graphs of ONNX; the image encoder gives what every head writes.
+"""CLIP's two encoders as graphs of ONNX; the image encoder gives the output of every head.
 
 They are the pass of `model.tower` and the formulas of `maths.decomposition` in ONNX's operators, on
 the same description of the blocks and the same folded weights. torch's own exporter would write

@@ -39,9 +39,9 @@ def compare_answers(
     """
     queries, gallery = exact
     count, heads = queries.shape[:2]
-    error, apart, same, asked = 0.0, 0.0, 0, 0
+    error, apart, same, compared = 0.0, 0.0, 0, 0
     for head in range(heads):
-        units = [normalize(each[:, head].float(), dim=-1) for each in (gallery, exported[1])]
+        units = [normalize(rows[:, head].float(), dim=-1) for rows in (gallery, exported[1])]
         for start in range(0, count, _BLOCK):
             part = slice(start, start + _BLOCK)
             here = queries[part, head].float() @ units[0].T
@@ -51,18 +51,18 @@ def compare_answers(
             k = min(TOP, here.shape[1])
             tops = [scores.topk(k).indices.sort(dim=-1).values for scores in (here, there)]
             same += int((tops[0] == tops[1]).all(dim=-1).sum())
-            asked += len(here)
+            compared += len(here)
     return Fidelity(
         storage=storage,
-        measured_on=asked,
+        measured_on=compared,
         cosine_error=_two_digits(error),
-        same_top_8=math.floor(same / asked * 10_000) / 10_000 if asked else 1.0,
+        same_top_8=math.floor(same / compared * 10_000) / 10_000 if compared else 1.0,
         vector_error=_two_digits(apart),
     )
 
 
 def _distance(first: Tensor, second: Tensor) -> float:
-    """The largest 1 - cosine between rows [n, r] of the same place."""
+    """The largest 1 - cosine between rows [n, r] with the same index."""
     apart = normalize(first.double(), dim=-1) - normalize(second.double(), dim=-1)
     # Half the square of the chord: 1 - cosine itself would lose all its digits.
     return float(apart.square().sum(dim=-1).max()) / 2 if len(apart) else 0.0

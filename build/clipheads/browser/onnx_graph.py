@@ -101,16 +101,16 @@ class Graph:
         scaled = self.add("Mul", rounded, self.constant(scales[:, None]))
         return self.add("Reshape", scaled, self.integers(*matrix.shape))
 
-    def gather_rows(self, table: NDArray[Any], places: str) -> str:
-        """Look up rows of a large table [rows, W] by `places` [...]; in int8 each has a scale."""
+    def gather_rows(self, table: NDArray[Any], indices: str) -> str:
+        """Look up rows of a large table [rows, W] by `indices` [...]; in int8 each has a scale."""
         if self.storage == "fp32":
-            return self.add("Gather", self.floats(table), places)
+            return self.add("Gather", self.floats(table), indices)
         if self.storage == "fp16":
-            rows = self.add("Gather", self.constant(np.asarray(table, np.float16)), places)
+            rows = self.add("Gather", self.constant(np.asarray(table, np.float16)), indices)
             return self.add("Cast", rows, to=onnx.TensorProto.FLOAT)
         integers, scales = quantise(table, np.int8)
-        rows = self.add("Gather", self.constant(integers), places)
-        chosen = self.add("Gather", self.constant(scales[:, None]), places)
+        rows = self.add("Gather", self.constant(integers), indices)
+        chosen = self.add("Gather", self.constant(scales[:, None]), indices)
         return self.add("Mul", self.add("Cast", rows, to=onnx.TensorProto.FLOAT), chosen)
 
 

@@ -127,14 +127,14 @@ def _properties(
     coordinates: Tensor,
 ) -> tuple[list[SearchProperty], dict[str, SearchFile]]:
     """Write the mean contributions of each property; return the properties and their files."""
-    places = {head: place for place, head in enumerate(heads)}
+    rows = {head: row for row, head in enumerate(heads)}
     listed, files = [], {}
-    for each in properties:
-        key = f"{PROPERTY}{each.slug}"
-        bearing = [places[head] for head in each.heads]
-        vectors = normalize(property_vectors(coordinates, basis, bearing), dim=-1)
+    for prop in properties:
+        key = f"{PROPERTY}{prop.slug}"
+        labelled = [rows[head] for head in prop.heads]
+        vectors = normalize(property_vectors(coordinates, basis, labelled), dim=-1)
         files[key] = _rows(folder, f"{key}.bin", vectors[:, None].numpy())
-        listed.append(SearchProperty(name=each.name, slug=each.slug, heads=each.heads, file=key))
+        listed.append(SearchProperty(name=prop.name, slug=prop.slug, heads=prop.heads, file=key))
     return listed, files
 
 

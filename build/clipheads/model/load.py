@@ -1,4 +1,4 @@
-"""Load CLIP models of open_clip, with weights that are surely theirs, or say why not.
+"""Load CLIP models of open_clip with the weights and activation that are theirs, or say why not.
 
 A model is named as the ecosystem does, `<open_clip name>_<pretrained tag>`, or `local-dir:PATH`
 for a folder in open_clip's own layout. Only what can be decomposed exactly is accepted: vision
