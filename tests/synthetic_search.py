@@ -100,6 +100,8 @@ def write_search(
         rank=basis.shape[2],
         dimension=64,
         grid=GRID,
+        neighbours=8,
+        property_neighbours=4,
         preprocessing=Preprocessing(
             image_size=SIDE,
             mean=(0.48, 0.46, 0.41),

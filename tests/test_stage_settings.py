@@ -23,7 +23,6 @@ ELSEWHERE = {
     "bundle.ground_truth": "not part of a build",
     "gallery.tar_shards": "what is listed is in the gallery's key",
     "gallery.shard_samples": "what is listed is in the gallery's key",
-    "stages.build.LAST_LAYERS": "the heads are in the key of contributions",
     "stages.build.PROFILED_IMAGES": "the images are in the key of the profile",
     "bundle.disk.owned_files.LONGEST_NAME": "only which lists are refused",
     "browser.onnx_graph._MOST_BYTES": "a limit, beyond which nothing is written",

@@ -64,6 +64,8 @@ def write_search(
     properties: Sequence[PropertyRecord],
     projections: Path,
     encoders: Mapping[Encoder, Path],
+    neighbours: int,
+    property_neighbours: int,
 ) -> None:
     """Write the search files of a bundle, without the encoders.
 
@@ -80,6 +82,8 @@ def write_search(
         properties: those of the bundle.
         projections: the file `projections.onnx` of the bundle.
         encoders: the files of those that have been exported.
+        neighbours: how many nearest images the atlas shows in a head.
+        property_neighbours: how many it shows by a property.
     """
     units = normalize(coordinates.float(), dim=-1)
     norms = coordinates.float().norm(dim=-1)
@@ -108,6 +112,8 @@ def write_search(
         rank=basis.shape[2],
         dimension=basis.shape[1],
         grid=checkpoint.architecture.grid,
+        neighbours=neighbours,
+        property_neighbours=property_neighbours,
         preprocessing=checkpoint.preprocessing,
         tokenizer=checkpoint.tokenizer,
         properties=listed,

@@ -80,7 +80,7 @@ class SearchProperty(Record):
 class SearchRecord(Record):
     """`<model>/search/search.json`; written last. The files are in docs/search-format.md."""
 
-    format: Literal[2] = 2
+    format: Literal[3] = 3
     model: ModelName
     gallery_sha256: str
     images: int = Field(description="Those of the gallery's manifest, in its order")
@@ -89,6 +89,8 @@ class SearchRecord(Record):
     rank: int = Field(description="r, the coordinates of a contribution")
     dimension: int = Field(description="D, of the joint embedding")
     grid: tuple[Pixels, Pixels] = Field(description="Rows and columns of patches")
+    neighbours: Count = Field(description="Nearest images that the atlas shows in a head")
+    property_neighbours: Count = Field(description="Nearest images that it shows by a property")
     preprocessing: Preprocessing
     tokenizer: Tokenizer | None = Field(description="None if it is not CLIP's own")
     properties: list[SearchProperty]

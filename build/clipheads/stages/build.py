@@ -38,14 +38,13 @@ from clipheads.stages.engine import Outcome, all_stages, run
 from clipheads.stages.gallery import FOLDER, MANIFEST
 from clipheads.stages.labels import labels_of_a_build
 from clipheads.stages.profile import profile as profile_stage
-from clipheads.stages.records import head_file
+from clipheads.stages.records import SCORED_LAYERS, head_file
 from clipheads.stages.sampling import evenly_spread
 from clipheads.stages.search import SEARCH
 from clipheads.stages.store import Workspace
 from clipheads.texts.pools import Description, read_contrasts, read_descriptions, read_words
 from clipheads.texts.taxonomy import read_taxonomy
 
-LAST_LAYERS = 4
 PROFILED_IMAGES = 256
 """Of so many images, evenly spread over the gallery, the profile is made."""
 
@@ -126,7 +125,7 @@ def build_model(
     folder = atlas / folder_name(model.name)
     _refuse_own_files(files, [atlas / FOLDER, folder])
     depth = model.architecture.layers
-    first = max(0, depth - LAST_LAYERS) if layers == "last4" else 0
+    first = max(0, depth - SCORED_LAYERS) if layers == "last4" else 0
     facts = checkpoint_record(model, folder.name, range(first, depth))
     wanted = {profile_stage: profile > 0} | {
         text_encoder: export_text_encoder,

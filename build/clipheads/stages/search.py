@@ -8,8 +8,9 @@ from clipheads.stages.contributions import BASIS, COORDINATES
 from clipheads.stages.encoders import IMAGE_ENCODER, TEXT_ENCODER
 from clipheads.stages.engine import Stage
 from clipheads.stages.gallery import MANIFEST
+from clipheads.stages.neighbours import NEIGHBOURS
 from clipheads.stages.projections import PROJECTIONS
-from clipheads.stages.properties import properties
+from clipheads.stages.properties import PROPERTY_NEIGHBOURS, properties
 from clipheads.stages.store import File, RecordFile, Store
 from clipheads.stages.texts import POOL, TEXTS, TOPICS, text_embeddings, text_rows
 
@@ -48,6 +49,8 @@ def _make(store: Store) -> None:
             encoders={
                 encoder: store.path(file) for encoder, file in ENCODERS.items() if store.has(file)
             },
+            neighbours=NEIGHBOURS,
+            property_neighbours=PROPERTY_NEIGHBOURS,
         )
         advance(1)
 
@@ -62,7 +65,11 @@ search = Stage(
         *of_properties.READS,  # and of these the checkpoint, the manifest, bases and coordinates
     ),
     writes=(SEARCH, *TABLES),
-    settings=("browser.binary_rows.VERSION", *of_properties.SETTINGS),
-    version=2,
+    settings=(
+        "browser.binary_rows.VERSION",
+        "stages.neighbours.NEIGHBOURS",
+        *of_properties.SETTINGS,
+    ),
+    version=3,
     seals=(SEARCH,),
 )

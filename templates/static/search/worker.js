@@ -23,8 +23,6 @@ import { openImage, pixelsOf, preview } from "./own-image.js";
 import { normalise, onWhite, square } from "./preprocess.js";
 import { makeTokenizer } from "./tokenizer.js";
 
-const NEIGHBOURS = 8;
-const PROPERTY_NEIGHBOURS = 4;
 const ANSWERS = 64;
 const SAMPLE = 64;
 
@@ -250,10 +248,10 @@ const methods = {
     if (!length) throw new Error("The two texts are the same to the model: there is nothing between them.");
     const begun = performance.now();
     const whole = products(images, vector);
-    const rows = textNeighbours(gallery, query, length, whole, allHeads(model), NEIGHBOURS);
+    const rows = textNeighbours(gallery, query, length, whole, allHeads(model), model.neighbours);
     const milliseconds = performance.now() - begun;
     const unit = normalised(vector, vector.length);
-    return { rows, milliseconds, whole: nearest(images, unit, NEIGHBOURS) };
+    return { rows, milliseconds, whole: nearest(images, unit, model.neighbours) };
   },
 
   async image(model, image) {
@@ -263,15 +261,15 @@ const methods = {
       const { index } = image;
       const own = directionsOf(gallery, index);
       return {
-        rows: imageNeighbours(gallery, own, heads, NEIGHBOURS, index),
-        whole: nearest(images, rowOf(images, index), NEIGHBOURS, index),
+        rows: imageNeighbours(gallery, own, heads, model.neighbours, index),
+        whole: nearest(images, rowOf(images, index), model.neighbours, index),
         shares: heads.map((head) => gallery.shares[head * gallery.images + index]),
       };
     }
     const { coordinates: y, contributions, embedding } = await encoded(model, image);
     return {
-      rows: imageNeighbours(gallery, normalised(y, gallery.rank), heads, NEIGHBOURS),
-      whole: nearest(images, embedding, NEIGHBOURS),
+      rows: imageNeighbours(gallery, normalised(y, gallery.rank), heads, model.neighbours),
+      whole: nearest(images, embedding, model.neighbours),
       shares: shares(contributions, embedding),
       usual: await usual(model),
     };
@@ -280,10 +278,10 @@ const methods = {
   async property(model, image, { file, heads }) {
     const rows = await rowsOf(model, file, "what a property's heads write");
     if (!image.own) {
-      return nearest(rows, rowOf(rows, image.index), PROPERTY_NEIGHBOURS, image.index);
+      return nearest(rows, rowOf(rows, image.index), model.property_neighbours, image.index);
     }
     const { contributions } = await encoded(model, image);
-    return nearest(rows, meanContribution(contributions, heads, model.dimension), PROPERTY_NEIGHBOURS);
+    return nearest(rows, meanContribution(contributions, heads, model.dimension), model.property_neighbours);
   },
 
   /**
@@ -311,7 +309,7 @@ const methods = {
       const embedded = performance.now();
       const query = products(basis, embedding);
       const projected = performance.now();
-      textNeighbours(gallery, query, 1, whole, allHeads(model), NEIGHBOURS);
+      textNeighbours(gallery, query, 1, whole, allHeads(model), model.neighbours);
       const ended = performance.now();
       times.push([embedded - begun, projected - embedded, ended - projected]);
     }

@@ -18,10 +18,10 @@ from clipheads.labels.majority import label_head_by_majority
 from clipheads.labels.property_pool import PropertyPool
 from clipheads.maths.neighbours import top_k
 from clipheads.maths.text_span import Pick, textspan
+from clipheads.stages.text_span import PICKS
 from clipheads.texts.pools import Description
 from clipheads.truth.shared_attribute import shared_attribute
 
-PICKS = 10
 TOP_IMAGES = 8
 LEAST_COUNT = 3
 """So many of a head's descriptions must share a property before `count` names it."""
