@@ -16,6 +16,7 @@ from safetensors.numpy import save_file
 
 from clipheads.bundle.gallery import GalleryImage, GalleryManifest, SkippedImage
 from clipheads.bundle.head import (
+    AttentionMap,
     DescriptionRecord,
     HeadRecord,
     HeatMap,
@@ -180,6 +181,11 @@ def paint(what: Scene) -> Image.Image:
 
 def _sha256(*parts: object) -> str:
     return hashlib.sha256("|".join(map(str, parts)).encode()).hexdigest()
+
+
+def _attention(rng: np.random.Generator, grid: tuple[int, int]) -> AttentionMap:
+    own, *patches = rng.dirichlet(np.ones(1 + grid[0] * grid[1])).tolist()
+    return AttentionMap(class_token=own, patches=np.reshape(patches, grid).tolist())
 
 
 def _write_json(path: Path, record: Record) -> None:
@@ -350,6 +356,7 @@ def write_model(
                 ImageShare(image=ids[i], share=float(strength[i, at]), excess=float(excess[i]))
                 for i in strongest
             ],
+            attention=[_attention(rng, grid) for _ in strongest[:query_images]],
             image_neighbours=[
                 ImageNeighbours(
                     image=ids[i],

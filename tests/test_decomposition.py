@@ -10,7 +10,6 @@ from torch import Tensor
 
 from clipheads.bundle.choices import NumberFormat
 from clipheads.maths.decomposition import (
-    class_token_attention,
     contributions,
     decompose,
     decompose_patches,
@@ -214,28 +213,3 @@ def test_contributions_sum_to_the_embedding_in_a_lower_precision_too(
     # Lower precision costs something, and that is measured against fp32.
     assert 1e-6 < precision_error(model, pixels) < bound
     assert precision_error(replace(model, precision="fp32"), pixels) == 0
-
-
-@pytest.mark.parametrize("layer", [0, -1])
-def test_the_class_token_attends_as_torch_says(tmp_path: Path, layer: int) -> None:
-    model = tiny_model(tmp_path)
-    pixels = pixels_for(model)
-    layer %= model.architecture.layers
-    seen: list[Tensor] = []
-
-    def look(block: torch.nn.Module, inputs: tuple[Tensor, ...], _output: Tensor) -> None:
-        normed = block.ln_1(inputs[0])  # type: ignore[operator]
-        weights = block.attn(  # type: ignore[operator]
-            normed, normed, normed, need_weights=True, average_attn_weights=False
-        )[1]
-        seen.append(weights[:, :, 0])
-
-    block = model.clip.visual.transformer.resblocks[layer]
-    hook = block.register_forward_hook(look)
-    with torch.no_grad():
-        model.clip.encode_image(pixels)
-    hook.remove()
-    attention = class_token_attention(model, pixels, layer)
-
-    assert torch.allclose(attention, seen[0], atol=1e-6)
-    assert torch.allclose(attention.sum(-1), torch.ones(attention.shape[:2]), atol=1e-6)

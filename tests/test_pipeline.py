@@ -27,9 +27,11 @@ from clipheads.bundle.progress import Advance
 from clipheads.gallery.pictures import open_image
 from clipheads.gallery.transforms import all_transforms
 from clipheads.labels.labeller import HeadLabels
+from clipheads.maths.attention import class_token_attention
 from clipheads.maths.decomposition import decompose_patches
 from clipheads.model.load import load_model
 from clipheads.model.text import embed_texts
+from clipheads.stages import attention as attention_stage
 from clipheads.stages import contributions as contributions_stage
 from clipheads.stages import heat_maps as heat_maps_stage
 from clipheads.stages import profile as profile_stage
@@ -47,12 +49,15 @@ STAGES = [
     "textspan",
     "neighbours",
     "heat maps",
+    "attention",
     "profile",
     "projections",
     "labels",
     "search",
     "records",
 ]
+PASSES = {"contributions", "heat maps", "attention"}
+"""Those that open images, beside the profile."""
 POOL = """text,property
 a red picture,colours
 a blue picture,colours
@@ -207,6 +212,21 @@ def test_every_map_is_the_topic_in_the_head_over_the_image(
     assert used == set(range(len(maps)))
 
 
+def test_attention_is_that_of_each_head_over_its_own_top_images(
+    built: BuildReport, inputs: Path
+) -> None:
+    model = load_model(f"local-dir:{inputs / 'tiny'}", device="cpu")
+    for record in _heads(built)[::5]:
+        assert len(record.attention) == 6
+        for share, attention in zip(record.strongest, record.attention, strict=False):
+            file = inputs / "photos" / f"{share.image}.png"
+            pixels = model.preprocess(open_image(file))[None]
+            (expected,) = class_token_attention(model, pixels, [(record.layer, record.head)])[0]
+            found = torch.tensor(attention.patches)
+            torch.testing.assert_close(found, expected[1:].reshape(4, 4), atol=1e-5, rtol=0)
+            assert attention.class_token == pytest.approx(float(expected[0]), abs=1e-5)
+
+
 def test_swapping_a_contrast_flips_the_sign_of_its_map(
     built: BuildReport, inputs: Path, tmp_path: Path
 ) -> None:
@@ -259,6 +279,7 @@ def test_the_same_inputs_give_the_same_bytes(
     [
         ("contributions", 9, 8, contributions_stage, "SHARD_IMAGES"),
         ("heat maps", 8, 8, heat_maps_stage, "SHARD_MAPPED_IMAGES"),
+        ("attention", 8, 8, attention_stage, "SHARD_ATTENDED_IMAGES"),
     ],
 )
 def test_an_interrupted_build_resumes_where_it_stopped(
@@ -288,8 +309,9 @@ def test_an_interrupted_build_resumes_where_it_stopped(
     monkeypatch.setattr("clipheads.stages.gallery_pass.open_image", count)
     report = _build(inputs, atlas, batch_size=1, progress=images)
     again = images.totals[stage] - kept
-    mapped = images.totals["heat maps"] if stage == "contributions" else 0
-    assert len(opened) == again + mapped + 3  # the profile's images
+    later = STAGES[STAGES.index(stage) + 1 : STAGES.index("profile")]
+    opened_later = sum(images.totals[name] for name in later if name in PASSES)
+    assert len(opened) == again + opened_later + 3  # the profile's images
     assert images.done[stage] == images.totals[stage]
     before = STAGES[: STAGES.index(stage)]
     assert [report.stages[name] for name in before] == ["unchanged"] * len(before)
@@ -609,6 +631,7 @@ def test_an_atlas_from_before_the_list_of_files_is_taken_up(
         "checkpoint.json",
         "topics.json",
         "labels.json",
+        "attention.safetensors",
         "yardsticks.safetensors",
     ):
         (atlas / "tiny" / name).unlink()

@@ -137,8 +137,25 @@ def test_a_head_page_says_everything_that_its_record_holds(pages, rendered):
             assert description.text in text
             assert percent(description.share) in text
         maps = [tag for tag in attributes(rendered[page.path], "img") if tag.get("class") == "map"]
-        assert len(maps) == sum(len(d.maps) for d in (*record.descriptions, *record.topics))
+        of_texts = sum(len(d.maps) for d in (*record.descriptions, *record.topics))
+        assert record.attention
+        assert len(maps) == of_texts + len(record.attention)
         assert all(tag["src"].startswith("data:image/webp;base64,") for tag in maps)
+
+
+def test_attention_is_shown_in_multiples_of_equal_weights_over_the_top_images(pages, rendered):
+    page = next(page for page in pages if page.path == "demo-clip/L0.H0/index.html")
+    record = page.content.record
+    views = page.content.attention
+    assert [view.heat.picture.image.id for view in views] == [
+        share.image for share in record.strongest[: len(record.attention)]
+    ]
+    for view, attention in zip(views, record.attention, strict=True):
+        tokens = 1 + view.heat.grid.size
+        total = view.heat.grid.sum() / tokens + attention.class_token
+        assert total == pytest.approx(1, abs=1e-5)
+        assert f"<b>{significant(float(view.heat.grid.max()))}×</b>" in rendered[page.path]
+    assert len({view.heat.scale for view in views}) == 1
 
 
 def test_a_map_prints_its_largest_value_in_the_defined_unit_and_shares_the_scale_of_its_row(

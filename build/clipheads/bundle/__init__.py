@@ -32,6 +32,8 @@ Read by later stages of a build, and not by pages:
     data/atlas/<model>/yardsticks.safetensors   "random" and "best" [heads]: share of variance that
                                              random texts and principal components explain
     data/atlas/<model>/labels.json           LabelsRecord: labels, matches, labeller
+    data/atlas/<model>/attention.safetensors "weights" [heads, strongest images, tokens] of the
+                                             class token's attention, its own first
     data/atlas/<model>/profile.json          ProfileRecord; absent if it was built without
     data/atlas/<model>/pool.json             PoolRecord: the texts with properties, the taxonomy
 

@@ -1,6 +1,6 @@
 """`heads/L11.H7.json`: everything about one head."""
 
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
@@ -58,6 +58,21 @@ class TopicMaps(Record):
     maps: list[HeatMap]
 
 
+class AttentionMap(Record):
+    """Where the class token of a head looks in one image: its attention weights, which sum to 1."""
+
+    class_token: float = Field(ge=0, le=1, description="Weight of the class token itself")
+    patches: list[list[Annotated[float, Field(ge=0, le=1)]]] = Field(
+        min_length=1, description="Weights of the patches: rows from the top"
+    )
+
+    @model_validator(mode="after")
+    def _rows_of_one_length(self) -> Self:
+        if len({len(row) for row in self.patches}) != 1 or not self.patches[0]:
+            raise ValueError("the rows of patches have different lengths, or none")
+        return self
+
+
 class HeadRecord(Record):
     """`<model>/heads/L11.H7.json`."""
 
@@ -77,6 +92,7 @@ class HeadRecord(Record):
     )
     descriptions: list[DescriptionRecord]
     strongest: list[ImageShare]
+    attention: list[AttentionMap] = Field(description="Of the first images of `strongest`")
     image_neighbours: list[ImageNeighbours]
     topics: list[TopicMaps]
     profile: HeadProfile | None = Field(None, description="None if built with --profile none")
@@ -84,4 +100,10 @@ class HeadRecord(Record):
     @model_validator(mode="after")
     def _named_by_its_numbers(self) -> Self:
         check_head(self.id, self.layer, self.head)
+        return self
+
+    @model_validator(mode="after")
+    def _attention_of_its_images(self) -> Self:
+        if len(self.attention) > len(self.strongest):
+            raise ValueError(f"attention in {len(self.attention)} of {len(self.strongest)} images")
         return self

@@ -125,23 +125,6 @@ def decompose_patches(model: ClipModel, pixels: Tensor, heads: Sequence[tuple[in
         return torch.unflatten(y, 1, (batch, tokens)).transpose(0, 1).contiguous()
 
 
-def class_token_attention(model: ClipModel, pixels: Tensor, layer: int) -> Tensor:
-    """Return how much the class token attends to each token in a layer, [B, H, tokens].
-
-    The class token comes first, then the patches row by row; rows sum to one.
-    """
-    attention: list[Tensor] = []
-
-    def keep_attention(at: int, q: Tensor, k: Tensor, _v: Tensor, _output: Tensor) -> None:
-        if at == layer:
-            scores = q[:, :, :1] @ k.transpose(-1, -2) / math.sqrt(q.shape[-1])
-            attention.append(scores.softmax(-1)[:, :, 0])
-
-    with torch.no_grad():
-        _run(model, pixels, keep_attention)
-    return attention[0]
-
-
 def head_basis(model: ClipModel) -> Tensor:
     """Return B of every head, [L, H, D, r] with orthonormal columns, float32.
 

@@ -1,7 +1,7 @@
 """ATLAS: the stages of a build, in order.
 
     gallery ─► contributions ─┬─► projections, encoders ─────────────────────┐
-                              ├─► neighbours ─────────────┐                  │
+                              ├─► neighbours, attention ──┐                  │
                               ├─► profile ────────────────┤                  │
     descriptions ─────────────┴─► textspan ─┬─► heat maps ┼─► records        │
     pool, topics ───────────────────────────┤             │                  │
@@ -11,6 +11,7 @@ What the stages after the labels read is all in the bundle, so `head-atlas label
 without the model, the images or a GPU. To add an analysis, put its stage among `ANALYSES`.
 """
 
+from clipheads.stages.attention import attention
 from clipheads.stages.checkpoint import checkpoint
 from clipheads.stages.contributions import contributions
 from clipheads.stages.encoders import image_encoder, text_encoder
@@ -26,7 +27,7 @@ from clipheads.stages.search import search
 from clipheads.stages.text_span import textspan
 from clipheads.stages.texts import descriptions, pool, topics
 
-ANALYSES = (contributions, textspan, neighbours, heat_maps, profile)
+ANALYSES = (contributions, textspan, neighbours, heat_maps, attention, profile)
 """Those that show something of each head."""
 
 ATLAS: Graph = (

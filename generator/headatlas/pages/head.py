@@ -1,8 +1,10 @@
-"""A head's page: its descriptions, top images, neighbours and heat maps, and what moves it."""
+"""A head's page: descriptions, top images, attention, neighbours, heat maps, and what moves it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+
+import numpy as np
 
 from clipheads.bundle.ground_truth import HeadTruth
 from clipheads.bundle.head import DescriptionRecord, HeadRecord, ImageShare, TopicMaps
@@ -21,6 +23,7 @@ from headatlas.pages.view import (
     PropertyView,
 )
 from headatlas.pictures.causal_bars import GROUP_NAMES, EffectBar, causal_bars, is_exact
+from headatlas.pictures.heat_maps import peak
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +36,16 @@ class DescriptionView:
     near: tuple[NeighbourView, ...]
     hits: int | None
     """How many of these images show what the text says; None where that is not known."""
+
+
+@dataclass(frozen=True, eq=False)
+class AttentionView:
+    """Where a head looks in an image."""
+
+    heat: HeatMapView
+    """Of multiples of the weight that each token would have if all had the same."""
+    class_token: float
+    """Weight of the class token itself."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +71,7 @@ class HeadContent:
     """Among the model's heads by share of variance; 1 is the largest."""
     descriptions: tuple[DescriptionView, ...]
     strongest: tuple[tuple[Picture, ImageShare], ...]
+    attention: tuple[AttentionView, ...]
     neighbours: tuple[tuple[Picture, tuple[NeighbourView, ...]], ...]
     topics: tuple[tuple[TopicMaps, tuple[HeatMapView, ...]], ...]
     profile: HeadProfileView | None
@@ -124,6 +138,7 @@ def _page(content: HeadContent) -> Page:
             **({"truth": "Ground truth"} if content.truth else {}),
             "descriptions": "Descriptions",
             "strongest": "Top images",
+            "attention": "Attention",
             "neighbours": "Nearest neighbours in this head",
             **({"profile": "What moves this head"} if content.profile else {}),
             "topics": "Topics",
@@ -149,6 +164,7 @@ def _contents(model: ModelView, published: Mapping[str, str]) -> list[HeadConten
                 rank=rank[record.id],
                 descriptions=_descriptions(model, record, truth),
                 strongest=tuple((model.pictures[s.image], s) for s in record.strongest),
+                attention=_attention(model, record),
                 neighbours=tuple(
                     (model.pictures[own.image], model.near(own.neighbours))
                     for own in record.image_neighbours
@@ -181,6 +197,16 @@ def _descriptions(
             hits=count,
         )
         for description, count in zip(record.descriptions, hits, strict=True)
+    )
+
+
+def _attention(model: ModelView, record: HeadRecord) -> tuple[AttentionView, ...]:
+    grids = [np.asarray(own.patches, dtype=np.float32) for own in record.attention]
+    relative = [grid * np.float32(grid.size + 1) for grid in grids]
+    scale = max(map(peak, relative), default=0.0)
+    return tuple(
+        AttentionView(HeatMapView(model.pictures[share.image], grid, scale), own.class_token)
+        for share, own, grid in zip(record.strongest, record.attention, relative, strict=False)
     )
 
 

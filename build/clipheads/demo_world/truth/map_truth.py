@@ -14,7 +14,8 @@ from clipheads.bundle.names import head_id
 from clipheads.demo_world.truth.observed_scenes import BATCH_SIZE, pixels_of
 from clipheads.demo_world.world.captions import object_text
 from clipheads.demo_world.world.scenes import Scene, object_mask, sample_scene
-from clipheads.maths.decomposition import class_token_attention, decompose_patches
+from clipheads.maths.attention import class_token_attention
+from clipheads.maths.decomposition import decompose_patches
 from clipheads.maths.heat_maps import topic_map
 from clipheads.model.clip_model import ClipModel
 from clipheads.model.text import embed_texts
@@ -130,7 +131,7 @@ def _maps(
         batch = scenes[start : start + BATCH_SIZE]
         pixels = pixels_of(model, batch)
         tokens = decompose_patches(model, pixels, heads).cpu()
-        attention = class_token_attention(model, pixels, model.architecture.layers - 1).cpu()
+        attention = class_token_attention(model, pixels, _last_layer(model)).cpu()
         for index, scene in enumerate(batch):
             first, *second = (embeddings[text] for text in names[start + index])
             query = first - second[0] if second else first
@@ -140,3 +141,7 @@ def _maps(
             grids[ATTENTION] = attention[index, :, 1:].mean(dim=0).reshape(grid).numpy()
             yield grids, object_mask(scene, side, scene.objects[:1])
         advance(len(batch))
+
+
+def _last_layer(model: ClipModel) -> list[tuple[int, int]]:
+    return [(model.architecture.layers - 1, head) for head in range(model.architecture.heads)]
