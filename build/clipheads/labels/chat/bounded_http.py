@@ -75,10 +75,6 @@ class BoundedClient(openai.DefaultAsyncHttpxClient):
                 # httpx limits each read: a body that trickles would never end.
                 async with asyncio.timeout(self._seconds):
                     response = await self._read(request, options)
-        except _httpx.RequestError:
-            if self.stopped:
-                raise Stopped from None
-            raise
         finally:
             self.sending.discard(task)
         if self.stopped and response.is_error:
@@ -109,21 +105,27 @@ class BoundedClient(openai.DefaultAsyncHttpxClient):
         """Count the requests without an answer, and give up a server that gives none."""
         try:
             yield
-        except (TimeoutError, _httpx.TimeoutException):
+        except (TimeoutError, _httpx.RequestError) as error:
+            if self.stopped:
+                # Another question has ended the run: this one's trouble is not the reason.
+                raise Stopped from None
+            self._count_failure(error, request)
+            raise
+        self.reached, self.silent = True, 0
+
+    def _count_failure(self, error: Exception, request: Any) -> None:
+        if isinstance(error, TimeoutError | _httpx.TimeoutException):
             self.silent += 1
             if self.silent > self._most_silent:
                 raise Unresponsive from None
             raise _httpx.ReadTimeout("no answer in time", request=request) from None
-        except _httpx.RequestError as error:
-            if not is_unreachable(error):
-                self.reached, self.silent = True, 0
-                raise
-            self.silent += 1
-            # A server that nobody has met yet is more likely misspelt than restarting.
-            if not self.reached and int(request.headers.get(RETRY_COUNT, 0)) >= 1:
-                raise Unresponsive from error
-            raise
-        self.reached, self.silent = True, 0
+        if not is_unreachable(error):
+            self.reached, self.silent = True, 0
+            return
+        self.silent += 1
+        # A server that nobody has met yet is more likely misspelt than restarting.
+        if not self.reached and int(request.headers.get(RETRY_COUNT, 0)) >= 1:
+            raise Unresponsive from error
 
 
 def is_unreachable(error: BaseException | None) -> bool:
