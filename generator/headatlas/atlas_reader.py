@@ -228,8 +228,8 @@ def _check_references(folder: Path, model: ModelBundle, gallery: GalleryManifest
     heads = {head.id for head in model.record.heads}
     maps: list[HeatMap] = [m for contrast in model.record.contrasts for m in contrast.maps]
     images: set[str] = set(model.images.images)
-    named: set[str] = {head for bearer in model.record.properties for head in bearer.heads}
-    for query in (q for bearer in model.record.properties for q in bearer.queries):
+    named: set[str] = {head for prop in model.record.properties for head in prop.heads}
+    for query in (q for prop in model.record.properties for q in prop.queries):
         images |= {query.image, *(n.image for n in query.neighbours)}
     for strengths in model.images.images.values():
         named |= {strength.head for strength in strengths}

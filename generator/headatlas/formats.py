@@ -81,7 +81,7 @@ def shade(value: float) -> str:
     return f"g{round(10 * min(1.0, max(0.0, value)))}"
 
 
-def ordinal(place: int) -> str:
-    """A place in an order: 1st, 2nd, 3rd, 4th, 11th."""
-    last = place % 100 if place % 100 in (11, 12, 13) else place % 10
-    return f"{place}{({1: 'st', 2: 'nd', 3: 'rd'}).get(last, 'th')}"
+def ordinal(rank: int) -> str:
+    """A rank in an order: 1st, 2nd, 3rd, 4th, 11th."""
+    last = rank % 100 if rank % 100 in (11, 12, 13) else rank % 10
+    return f"{rank}{({1: 'st', 2: 'nd', 3: 'rd'}).get(last, 'th')}"

@@ -710,7 +710,7 @@ def test_a_second_text_is_taken_away_from_the_first_without_an_image_too(visit, 
         row = page.locator(f"#text-neighbours li[data-head='{name}']")
         places, scores = text_neighbours(python.coordinates[:, head], query[head][None] / length)
         same_strip(row, [python.images[place] for place in places[0]], scores[0].tolist())
-    assert f"rather than \u201c{TEXTS[1]}\u201d" in page.locator("#answering h2").inner_text()
+    assert f"vs \u201c{TEXTS[1]}\u201d" in page.locator("#answering h2").inner_text()
 
 
 @pytest.mark.parametrize(

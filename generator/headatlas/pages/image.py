@@ -14,7 +14,7 @@ class ImageHead:
     """A head's part in one image, and the image's neighbours in that head."""
 
     head: HeadView
-    strength: HeadShare
+    share: HeadShare
     near: tuple[NeighbourView, ...]
 
 

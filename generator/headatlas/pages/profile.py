@@ -78,18 +78,18 @@ def head_profile_view(
     if profile is None or facts is None:
         return None
     pairs = list(zip(facts.transforms, profile.effects, strict=True))
-    scale = max(LEAST_SCALE, *(max(one.high, of.mean) for of, one in pairs))
+    scale = max(LEAST_SCALE, *(max(effect.high, transform.mean) for transform, effect in pairs))
     rows = tuple(
         EffectRow(
             transform=transform,
             effect=effect,
-            first_of_group=place == 0 or facts.transforms[place - 1].group != transform.group,
+            first_of_group=i == 0 or facts.transforms[i - 1].group != transform.group,
             value_at=_percent(effect.effect, scale),
             low_at=_percent(effect.low, scale),
             high_at=_percent(effect.high, scale),
             mean_at=_percent(transform.mean, scale),
         )
-        for place, (transform, effect) in enumerate(pairs)
+        for i, (transform, effect) in enumerate(pairs)
     )
     standing = sorted(
         (row for row in rows if row.effect.stands_out), key=lambda row: -row.effect.ratio
@@ -103,8 +103,8 @@ def effect_maps(heads: Sequence[HeadRecord], facts: ModelProfile | None) -> tupl
         return ()
     top = max(head.layer for head in heads)
     maps = []
-    for place, transform in enumerate(facts.transforms):
-        profiled = [(head, head.profile.effects[place]) for head in heads if head.profile]
+    for i, transform in enumerate(facts.transforms):
+        profiled = [(head, head.profile.effects[i]) for head in heads if head.profile]
         cells: dict[int, list[str]] = {}
         for head, effect in profiled:
             corner = f"M{head.head} {top - head.layer}"
@@ -116,7 +116,7 @@ def effect_maps(heads: Sequence[HeadRecord], facts: ModelProfile | None) -> tupl
         maps.append(
             EffectMap(
                 transform=transform,
-                first_of_group=place == 0 or facts.transforms[place - 1].group != transform.group,
+                first_of_group=i == 0 or facts.transforms[i - 1].group != transform.group,
                 paths=tuple((step, "".join(cells[step])) for step in sorted(cells)),
                 standing_out=tuple(standing[:NAMED_HEADS]),
                 more=max(0, len(standing) - NAMED_HEADS),

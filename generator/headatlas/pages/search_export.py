@@ -77,7 +77,7 @@ class SearchExport:
     @property
     def names(self) -> frozenset[str]:
         """The names of the models that can be searched."""
-        return frozenset(each.model.record.name for each in self.models)
+        return frozenset(exported.model.record.name for exported in self.models)
 
 
 def search_export(
@@ -139,11 +139,11 @@ def search_export(
 
 def _belongs(record: SearchRecord, model: ModelView, atlas: Atlas) -> bool:
     """Whether an export is of the heads, properties and gallery that the pages show."""
-    known = {each.record.slug for each in model.properties}
+    slugs = {prop.record.slug for prop in model.properties}
     return (
         record.gallery_sha256 == atlas.gallery.sha256
         and set(record.heads) == {head.summary.id for head in model.heads}
-        and {each.slug for each in record.properties} <= known
+        and {prop.slug for prop in record.properties} <= slugs
     )
 
 
@@ -177,7 +177,7 @@ def _add_model(
     """Add what a browser needs of one model; returns the file that names all the others."""
     views = {head.summary.id: head for head in model.heads}
     index = {head: n for n, head in enumerate(record.heads)}
-    colours = {each.record.slug: each.colour for each in model.properties}
+    colours = {prop.record.slug: prop.colour for prop in model.properties}
     named = {}
     for key, file in record.files.items():
         path = inside(atlas.folder, f"{model.record.name}/search/{file.name}")
@@ -207,13 +207,13 @@ def _add_model(
         ],
         "properties": [
             {
-                "name": each.name,
-                "slug": each.slug,
-                "file": each.file,
-                "colour": colours[each.slug],
-                "heads": [index[head] for head in each.heads],
+                "name": prop.name,
+                "slug": prop.slug,
+                "file": prop.file,
+                "colour": colours[prop.slug],
+                "heads": [index[head] for head in prop.heads],
             }
-            for each in record.properties
+            for prop in record.properties
         ],
         "images": [{"id": image.id, "title": image.title} for image in atlas.gallery.images],
         "files": named,

@@ -31,7 +31,7 @@ def causal_bars(truth: HeadTruth) -> tuple[EffectBar, ...]:
 
     The whole length of a bar is 1, the effect of another scene.
     """
-    effects = {one.name: one for one in truth.groups}
+    effects = {effect.name: effect for effect in truth.groups}
     return tuple(_bar(effects[name]) for name in GROUP_NAMES)
 
 

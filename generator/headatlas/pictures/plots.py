@@ -39,7 +39,7 @@ def _draw(
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-    colours = [swatch("light", place) for place in range(len(curves))]
+    colours = [swatch("light", index) for index in range(len(curves))]
     settings: dict[Any, Any] = {
         "svg.hashsalt": "clip-head-atlas",
         "svg.fonttype": "none",
@@ -76,7 +76,7 @@ def _draw(
 def _with_dark(svg: str, curves: int) -> str:
     """Give every colour its counterpart for dark paper, by the reader's own preference."""
     swaps = [(INK["light"], INK["dark"]), (SOFT["light"], SOFT["dark"])]
-    swaps += [(swatch("light", place), swatch("dark", place)) for place in range(curves)]
+    swaps += [(swatch("light", index), swatch("dark", index)) for index in range(curves)]
     rules = "".join(
         f'[style*="stroke: {light}"]{{stroke:{dark}!important}}'
         f'[style*="fill: {light}"]{{fill:{dark}!important}}'

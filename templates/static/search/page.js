@@ -186,7 +186,7 @@ async function ask(question, y) {
 /** Shows what a model answers to a text or an image; gives how many answers there are. */
 async function answer(opened, question, stale) {
   if (question.minus && !question.text) {
-    throw new Error("Give a text too: \u201crather than\u201d takes a second text away from a first one.");
+    throw new Error("Give a text too: \u201cContrast with\u201d subtracts a second text from a first one.");
   }
   const given = question.image ? image.find(question.image, opened) : null;
   image.show(question.image);

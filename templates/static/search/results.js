@@ -11,7 +11,7 @@ const MAPS = 24;
 
 /** A text, or two, as answers name them. */
 export const named = ({ text, minus }) =>
-  `\u201c${text}\u201d${minus ? ` rather than \u201c${minus}\u201d` : ""}`;
+  `\u201c${text}\u201d${minus ? ` vs \u201c${minus}\u201d` : ""}`;
 
 /**
  * Shows all that a question has an answer to, section by section.
