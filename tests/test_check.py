@@ -41,7 +41,7 @@ def test_a_sound_site_has_no_problems(tmp_path):
         ('<a href="gone.html">x</a>', "gone.html, which is not there"),
         ('<a href="Index.html">x</a>', "Index.html, which is not there"),
         ('<a href="gone/">x</a>', "gone/, which is not there"),
-        ('<a href="#nowhere">x</a>', "no place #nowhere"),
+        ('<a href="#nowhere">x</a>', "no anchor #nowhere"),
         ('<a href="../index.html">x</a>', "leaves the site"),
         ('<img src="gone.webp" alt="">', "gone.webp, which is not there"),
         ('<img src="index.html" srcset="gone.webp 2x" alt="">', "gone.webp, which is not there"),

@@ -1,4 +1,4 @@
-"""Whether what pages refer to is there: files of the site, places on its pages, no other host."""
+"""Whether what pages refer to is there: files of the site, anchors on its pages, no other host."""
 
 import html
 import posixpath
@@ -96,5 +96,5 @@ def _broken(
     if target == SEARCH.path and "=" in fragment:
         return None  # a question
     if fragment and target in ids and unquote(fragment) not in ids[target]:
-        return f"but {target} has no place #{unquote(fragment)}"
+        return f"but {target} has no anchor #{unquote(fragment)}"
     return None
