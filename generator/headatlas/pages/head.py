@@ -201,13 +201,13 @@ def _descriptions(
 
 
 def _attention(model: ModelView, record: HeadRecord) -> tuple[AttentionView, ...]:
-    grids = [np.asarray(own.patches, dtype=np.float32) for own in record.attention]
-    relative = [grid * np.float32(grid.size + 1) for grid in grids]
-    scale = max(map(peak, relative), default=0.0)
-    return tuple(
-        AttentionView(HeatMapView(model.pictures[share.image], grid, scale), own.class_token)
-        for share, own, grid in zip(record.strongest, record.attention, relative, strict=False)
-    )
+    views = []
+    for share, own in zip(record.strongest, record.attention, strict=False):
+        grid = np.asarray(own.patches, dtype=np.float32)
+        relative = grid * np.float32(grid.size + 1)
+        heat = HeatMapView(model.pictures[share.image], relative, peak(relative))
+        views.append(AttentionView(heat, own.class_token))
+    return tuple(views)
 
 
 def _truth(model: ModelView, identity: str) -> HeadTruthView | None:
