@@ -2,8 +2,8 @@
 
 They are the pass of `model.tower` and the formulas of `maths.decomposition` in ONNX's operators, on
 the same description of the blocks and the same folded weights. torch's own exporter would write
-them from that code. For the demo CLIP its graph is 8% larger before weights are compacted and as
-fast and exact; it needs two further packages, and leaves open which weights may be stored compactly.
+them from that code. For the demo CLIP its graph is 8% larger before weights are compacted, and as
+fast and exact; it needs two further packages, and leaves open which weights may be compacted.
 """
 
 import math

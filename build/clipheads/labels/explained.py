@@ -1,4 +1,4 @@
-"""The default labeller: the property that most of what a head's descriptions explain speaks of.
+"""The default labeller: the property behind most of what a head's descriptions explain.
 
 A head's descriptions are those of TEXTSPAN, and each weighs its share of the head's variance. With
 the taxonomy of properties (bird → animal → object) the weight of a property is that of all below
@@ -143,16 +143,16 @@ def _label(name: str, weights: Mapping[str, float], floor: NoiseFloor, pool: Pro
         runner_up_confidence=weight,
         noise=floor,
         reason=(
-            f"{weights[name]:.0%} of what the descriptions explain speaks of"
-            f" “{pool.spelling[name]}”. {_picked(floor)} explain {floor.explained:.0%} of the"
-            f" head’s variance; picked from as many other texts, {floor.floor:.0%} or less in"
-            f" {FLOOR_QUANTILE:.0%} of the draws."
+            f"{weights[name]:.0%} of the variance that the descriptions explain belongs to"
+            f" descriptions of “{pool.spelling[name]}”. {_selected(floor)} explain"
+            f" {floor.explained:.0%} of the head’s variance; descriptions selected from as many"
+            f" other texts explain at most {floor.floor:.0%} in {FLOOR_QUANTILE:.0%} of draws."
         ),
     )
 
 
-def _picked(floor: NoiseFloor) -> str:
-    return f"Texts picked from {floor.texts} of its own"
+def _selected(floor: NoiseFloor) -> str:
+    return f"Descriptions selected from its {floor.texts} texts alone"
 
 
 def _runner_up(
@@ -178,9 +178,9 @@ def _unlabelled(
     roots = {name: weight for name, weight in weights.items() if name not in pool.parents}
     ordered = sorted(roots, key=lambda name: -roots[name])
     tried = [
-        f"“{pool.spelling[name]}” carries {weights[name]:.0%}, but {_picked(floor).lower()} explain"
-        f" {floor.explained:.0%} of the head’s variance, where texts picked from as many others"
-        f" reach {floor.floor:.0%}"
+        f"“{pool.spelling[name]}” accounts for {weights[name]:.0%}, but"
+        f" {_selected(floor).lower()} explain {floor.explained:.0%} of the head’s variance, and"
+        f" descriptions selected from as many other texts {floor.floor:.0%}"
         for name, floor in floors.items()
     ]
     shares = ", ".join(f"“{pool.spelling[name]}” {roots[name]:.0%}" for name in ordered[:2])
@@ -193,7 +193,7 @@ def _unlabelled(
         reason=(
             f"No property stands out: {'; '.join(tried)}."
             if tried
-            else f"No property carries {LEAST_SHARE:.0%} of what the descriptions explain and"
-            f" clearly more than every other: {shares}."
+            else f"No property accounts for {LEAST_SHARE:.0%} of the variance that the descriptions"
+            f" explain and for clearly more than every other: {shares}."
         ),
     )

@@ -65,7 +65,7 @@ def label_head_by_majority(
     share = weights[winner] / total
     evidence = (
         f"{counts[winner]} of {len(descriptions)} descriptions, with {share:.0%} of the rank"
-        f" weight, speak of “{names[winner]}”"
+        f" weight, are of “{names[winner]}”"
     )
     # The weights are sums of fractions: half of them must not fail by rounding.
     if share < threshold - 1e-9:

@@ -1,4 +1,4 @@
-"""Whether a description speaks of its head's label, by the property that the pool gives it."""
+"""Whether a description matches its head's label, by the property that the pool gives it."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from clipheads.texts.taxonomy import lineage
 
 
 def matches(label: Label, description: Description, parents: Mapping[str, str]) -> bool:
-    """Whether a description speaks of the label: of that property or of a part of it.
+    """Whether a description matches the label: it is of that property or of a part of it.
 
     Case, punctuation and plural are folded.
 

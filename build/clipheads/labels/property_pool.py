@@ -1,4 +1,4 @@
-"""The texts from which descriptions were picked, by the property that each speaks of."""
+"""The texts from which descriptions were picked, by the property of each."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
