@@ -18,6 +18,7 @@ SECTIONS = {
     "association": "Association score",
     "neighbours": "Neighbours",
     "segmentation": "Heat maps",
+    "attention": "Attention",
     "profile": "What moves a head",
     "pictures": "Pictures",
     "limits": "Limits",
