@@ -356,7 +356,8 @@ def write_model(
                 ImageShare(image=ids[i], share=float(strength[i, at]), excess=float(excess[i]))
                 for i in strongest
             ],
-            attention=[_attention(rng, grid) for _ in strongest[:query_images]],
+            # By numbers of its own, so that all others are what they were.
+            attention=[_attention(np.random.default_rng(at), grid) for _ in strongest[:6]],
             image_neighbours=[
                 ImageNeighbours(
                     image=ids[i],

@@ -138,6 +138,8 @@ def test_the_border_itself_loads_nothing_slow() -> None:
 def test_ctrl_c_in_a_running_command_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "index.html").write_text("<!doctype html>")
     code = (
+        # A shell starts what runs in its background with SIGINT ignored, tests among them.
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "import headatlas.publish.serve as s\n"
         "def wait(*a): a[2]('ready'); import time; time.sleep(60)\n"
         "s.serve = wait\n"

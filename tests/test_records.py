@@ -90,6 +90,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Found:
             "best": torch.full((4,), 0.9, dtype=torch.float64),
         },
         "heatmaps": {"maps": torch.zeros(1, 2, 2)},
+        "attention": {"weights": torch.full((4, 6, 5), 0.2)},
     }
     positions, cosines = image_neighbours(tensors["coordinates"]["coordinates"])
     tensors["neighbours"] = {"images": positions, "scores": cosines}
