@@ -354,7 +354,10 @@ def test_an_address_answers_the_same_elsewhere_and_without_a_network(ask, torchs
     assert TEXT in said[0]
     (page, _) = pages
     page.evaluate("navigator.serviceWorker.ready.then(() => true)")
-    page.wait_for_timeout(1000)
+    page.wait_for_function(
+        "Promise.all([...document.images].map(({src}) => caches.match(src)))"
+        ".then((kept) => kept.every(Boolean))"
+    )
     page.context.set_offline(True)
     page.reload()
     page.locator("#image-neighbours").wait_for()
