@@ -38,13 +38,13 @@ def test_a_sound_site_has_no_problems(tmp_path):
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
-        ('<a href="gone.html">x</a>', "gone.html, which is not there"),
-        ('<a href="Index.html">x</a>', "Index.html, which is not there"),
-        ('<a href="gone/">x</a>', "gone/, which is not there"),
+        ('<a href="gone.html">x</a>', "gone.html, which does not exist"),
+        ('<a href="Index.html">x</a>', "Index.html, which does not exist"),
+        ('<a href="gone/">x</a>', "gone/, which does not exist"),
         ('<a href="#nowhere">x</a>', "no anchor #nowhere"),
         ('<a href="../index.html">x</a>', "leaves the site"),
-        ('<img src="gone.webp" alt="">', "gone.webp, which is not there"),
-        ('<img src="index.html" srcset="gone.webp 2x" alt="">', "gone.webp, which is not there"),
+        ('<img src="gone.webp" alt="">', "gone.webp, which does not exist"),
+        ('<img src="index.html" srcset="gone.webp 2x" alt="">', "gone.webp, which does not exist"),
         ('<img src="https://example.org/x.png" alt="">', "from another host"),
         ('<script src="//example.org/x.js"></script>', "from another host"),
         ('<img src="index.html">', "no alt text"),

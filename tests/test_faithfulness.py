@@ -5,7 +5,7 @@ import torch
 
 from clipheads.truth.faithfulness import (
     HeadOutputs,
-    Question,
+    ZeroShotQuestion,
     accuracy,
     accuracy_by_ablation,
     accuracy_by_descriptions,
@@ -17,7 +17,7 @@ from clipheads.truth.faithfulness import (
 D, R, IMAGES, VALUES = 12, 4, 200, 4
 
 
-def planted() -> tuple[HeadOutputs, Question]:
+def planted() -> tuple[HeadOutputs, ZeroShotQuestion]:
     """Two heads: the first writes which of four texts is true, the second writes noise."""
     rng = torch.Generator().manual_seed(0)
     rotation = torch.linalg.qr(torch.randn(D, D, generator=rng)).Q
@@ -27,7 +27,7 @@ def planted() -> tuple[HeadOutputs, Question]:
     coordinates = torch.randn(IMAGES, 2, R, generator=rng) * 0.1
     coordinates[torch.arange(IMAGES), 0, answers] += 1.0
     right = torch.nn.functional.one_hot(answers, VALUES).bool()
-    return HeadOutputs(coordinates, basis, torch.zeros(D)), Question(texts, right)
+    return HeadOutputs(coordinates, basis, torch.zeros(D)), ZeroShotQuestion(texts, right)
 
 
 def test_an_image_without_a_right_answer_does_not_count() -> None:
@@ -38,7 +38,7 @@ def test_an_image_without_a_right_answer_does_not_count() -> None:
     wrong_after_50 = question.texts[question.right.int().argmax(dim=1)].clone()
     wrong_after_50[50:] *= -1
 
-    assert accuracy(wrong_after_50, Question(question.texts, right)) == 1.0
+    assert accuracy(wrong_after_50, ZeroShotQuestion(question.texts, right)) == 1.0
     assert accuracy(wrong_after_50, question) < 1.0
 
 
@@ -92,4 +92,4 @@ def test_the_majority_baseline_counts_only_images_to_which_the_question_applies(
         [[True, False], [True, True], [False, True], [True, False], [False, False]]
     )
 
-    assert majority_baseline(Question(torch.eye(2), right)) == 0.75
+    assert majority_baseline(ZeroShotQuestion(torch.eye(2), right)) == 0.75

@@ -24,7 +24,7 @@ with locked(Path(sys.argv[1])):
 def test_the_second_run_is_refused_in_one_line_and_the_next_is_not(tmp_path: Path) -> None:
     with (
         locked(tmp_path),
-        pytest.raises(AtlasError, match="another run of head-atlas is at work there"),
+        pytest.raises(AtlasError, match="in use by another run of head-atlas"),
         locked(tmp_path),
     ):
         pass

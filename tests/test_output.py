@@ -199,7 +199,7 @@ def test_the_list_of_an_earlier_version_is_taken_over(tmp_path):
 def test_two_runs_in_one_folder_do_not_meet(tmp_path):
     with (
         locked(tmp_path),
-        pytest.raises(AtlasError, match="another run of head-atlas is at work"),
+        pytest.raises(AtlasError, match="in use by another run of head-atlas"),
         site_output(tmp_path),
     ):
         pass

@@ -649,7 +649,7 @@ def test_a_second_build_in_the_same_atlas_is_refused(inputs: Path, tmp_path: Pat
     (tmp_path / "atlas").mkdir()
     with (
         locked(tmp_path / "atlas"),
-        pytest.raises(AtlasError, match="another run of head-atlas is at work"),
+        pytest.raises(AtlasError, match="in use by another run of head-atlas"),
     ):
         _build(inputs, tmp_path / "atlas")
     assert _built_stages(_build(inputs, tmp_path / "atlas")) == STAGES

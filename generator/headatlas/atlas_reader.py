@@ -156,7 +156,8 @@ def _read_model(folder: Path, gallery: GalleryManifest) -> ModelBundle | str:
     record = read("model.json", ModelRecord)
     if record.name != folder.name:
         raise BundleError(
-            f"{folder}: holds the model {record.name}; a bundle's folder bears its model's name"
+            f"{folder}: holds the model {record.name}; "
+            "a bundle's folder must be named after its model"
         )
     if record.gallery_sha256 != gallery.sha256:
         return (
@@ -223,7 +224,7 @@ def _read_truth(
 
 
 def _check_references(folder: Path, model: ModelBundle, gallery: GalleryManifest) -> None:
-    """Every image, head and map that a record names is there."""
+    """Every image, head and map that a record names exists."""
     ids = {image.id for image in gallery.images}
     heads = {head.id for head in model.record.heads}
     maps: list[HeatMap] = [m for contrast in model.record.contrasts for m in contrast.maps]
@@ -246,7 +247,7 @@ def _check_references(folder: Path, model: ModelBundle, gallery: GalleryManifest
     for kind, missing in (("image", images - ids), ("head", named - heads)):
         if missing:
             raise BundleError(
-                f"{folder}: names the {kind} {min(missing)!r}, which is not there; {REBUILD}"
+                f"{folder}: names the {kind} {min(missing)!r}, which does not exist; {REBUILD}"
             )
     if beyond := [heat.map for heat in maps if heat.map >= len(model.maps)]:
         raise BundleError(

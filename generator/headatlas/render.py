@@ -18,7 +18,7 @@ from headatlas.urls import Link, Urls
 
 @lru_cache(maxsize=1)
 def environment() -> Environment:
-    """The template environment: everything is escaped, and a name that is not there is an error."""
+    """The template environment: everything is escaped, and an undefined name is an error."""
     made = Environment(
         loader=FileSystemLoader(templates_folder()),
         autoescape=True,

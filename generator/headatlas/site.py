@@ -111,7 +111,9 @@ def _assets(atlas: Atlas) -> dict[Link, bytes]:
 
 def _lists(atlas: Path) -> dict[Path, bytes]:
     """The lists of what an atlas holds: whoever changes a file of it changes a list first."""
-    return {path: path.read_bytes() for at in (LIST, f"*/{LIST}") for path in atlas.glob(at)}
+    return {
+        path: path.read_bytes() for pattern in (LIST, f"*/{LIST}") for path in atlas.glob(pattern)
+    }
 
 
 def _refuse_overlap(atlas: Path, out: Path) -> None:

@@ -135,7 +135,7 @@ def image_encoder(
     graph.output("patches", y)
     graph.output("coordinates", graph.add("ReduceSum", y, graph.integers(2), keepdims=0))
 
-    # By would take a second matrix for each head; W_O is there already.
+    # By would take a second matrix for each head; W_O is already in the graph.
     terms = by_layer * (2 * len(tower.blocks) + 1)
     bias = np.repeat([_out_bias(tower.blocks[layer]) for layer in layers], by_layer, axis=0)
     a = graph.add("Concat", *written, axis=1)

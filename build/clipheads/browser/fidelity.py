@@ -1,6 +1,6 @@
 """How far the answers of an exported model are from those of torch: cosines and neighbours.
 
-A query asks one head for the images of the gallery whose contributions are nearest to it; the
+A query of one head finds the images of the gallery whose contributions are nearest to it; the
 answer is a cosine for each image, and the images with the highest ones.
 """
 

@@ -20,7 +20,7 @@ Read by later stages of a build, and not by pages:
 
     data/atlas/stages.json, data/atlas/<model>/stages.json   FileList: the key of each finished
                                              stage and its files with their hashes
-    data/atlas/.head-atlas.lock              held by the run that is at work
+    data/atlas/.head-atlas.lock              held by the current run
     data/atlas/.head-atlas/, data/atlas/<model>/.head-atlas/   unfinished work
     data/atlas/<model>/statistics.safetensors   float64 moments: "mean" [heads, r], "covariance"
                                              [heads, r, r], "count", those of all terms

@@ -1,4 +1,4 @@
-"""Errors that a user can mend: one line that says what, where, and what would be right."""
+"""Errors that a user can fix: one line that says what, where, and what would be right."""
 
 
 class AtlasError(Exception):

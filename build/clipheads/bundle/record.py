@@ -34,7 +34,7 @@ class Record(BaseModel):
 
 
 def refuse_twice(kind: str, names: Iterable[str]) -> None:
-    """Refuse a name that is there twice.
+    """Refuse a duplicate name.
 
     Raises:
         ValueError: naming it.
@@ -42,7 +42,7 @@ def refuse_twice(kind: str, names: Iterable[str]) -> None:
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            raise ValueError(f"the {kind} {name} is there twice")
+            raise ValueError(f"the {kind} {name} appears twice")
         seen.add(name)
 
 

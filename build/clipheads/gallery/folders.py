@@ -56,7 +56,7 @@ def files_below(
                 paths.append(path)
             elif not path.exists():
                 skip(path, "a link that leads nowhere")
-            else:  # a pipe or a device would be waited for without end
+            else:  # a pipe or a device would block forever
                 skip(path, "not a regular file")
     return sorted(paths), sorted(skipped, key=lambda image: image.file)
 

@@ -1,4 +1,4 @@
-"""The labeller that asks a language model: in-context learning from heads labelled by hand.
+"""The labeller that queries a language model: in-context learning from heads labelled by hand.
 
 The model names the property that a head's descriptions have in common, and then judges which of
 them show it, for the association score (section 4 of Madasu et al., 2024).
@@ -27,7 +27,7 @@ from clipheads.texts.pools import Description
 
 
 def in_context_labeller(settings: ChatSettings, answers: Path, progress: Progress) -> Labeller:
-    """Return the labeller that asks a language model.
+    """Return the labeller that queries a language model.
 
     Args:
         settings: model, server and patience.
@@ -35,7 +35,7 @@ def in_context_labeller(settings: ChatSettings, answers: Path, progress: Progres
         progress: notified of each finished head.
 
     Raises:
-        AtlasError: if no question could be asked, see `ensure_askable`; when heads are labelled,
+        AtlasError: if no question could be sent, see `ensure_askable`; when heads are labelled,
             see `answer_questions`, and if no question about a label got an answer.
     """
     ensure_askable(settings, answers)
@@ -70,7 +70,7 @@ def ask_labels(
         progress: notified of each finished head.
 
     Returns:
-        The label of each head, or why that is not known, in the order of `heads`.
+        The label of each head, or why there is none, in the order of `heads`.
     """
     questions = {head: label_question(texts) for head, texts in heads.items() if texts}
     found = answer_questions(questions, settings, answers, progress, stage="labels")
@@ -107,7 +107,7 @@ def ask_matching(
 
 
 def ensure_askable(settings: ChatSettings, answers: Path) -> None:
-    """Find out before a long computation that its questions could not be asked after it.
+    """Find out before a long computation that its questions could not be sent afterwards.
 
     A key is not needed where answers are kept: they may be all.
 

@@ -28,7 +28,7 @@ LONGEST_LABEL = 4
 """Words; a property is a word or two, and a longer text is no label but a sentence."""
 
 LONGEST_LABEL_TEXT = 60
-"""Characters, for a language that writes without spaces, or a word without end."""
+"""Characters, for a language that writes without spaces, or an endless word."""
 
 LONGEST_REASON = 500
 """Characters; a reason is a sentence or two, and a longer one is cut."""

@@ -25,7 +25,7 @@ class LabellerOptions:
     file: Path | None = None
     """Of labels made elsewhere."""
     chat: ChatSettings = field(default_factory=ChatSettings)
-    """How a language model is asked."""
+    """How a chat-completions server is queried."""
     answers: Path = Path("data/answers")
     """Folder of its answers."""
     progress: Progress = field(default_factory=Silent)

@@ -40,11 +40,11 @@ def class_token_attention(
     found: dict[tuple[int, int], Tensor] = {}
 
     def keep_attention(layer: int, q: Tensor, k: Tensor, _v: Tensor, _output: Tensor) -> None:
-        chosen = [head for at, head in heads if at == layer]
+        chosen = [head for head_layer, head in heads if head_layer == layer]
         if chosen:
             scores = q[:, chosen, :1] @ k[:, chosen].transpose(-1, -2) / math.sqrt(q.shape[-1])
             weights = scores.float().softmax(-1)[:, :, 0]  # [B, chosen, tokens]
-            found.update({(layer, head): weights[:, at] for at, head in enumerate(chosen)})
+            found.update({(layer, head): weights[:, column] for column, head in enumerate(chosen)})
 
     with torch.no_grad():
         inputs = pixels.to(model.device)

@@ -44,7 +44,7 @@ def load_model(
         precision: see `ClipModel.precision`.
 
     Raises:
-        ModelError: an unknown or unsupported model, a device that is not there, or weights
+        ModelError: an unknown or unsupported model, an unavailable device, or weights
             that cannot be had, read, or fitted.
     """
     target = find_device(device)

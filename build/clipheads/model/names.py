@@ -22,7 +22,7 @@ from clipheads.bundle.names import why_no_model_name
 LOCAL_DIR = "local-dir:"
 
 ORIGIN = "origin"
-"""Maker in the list of a bundle's folder; its key tells where the model comes from."""
+"""Maker in the list of a bundle's folder; its key says where the model comes from."""
 
 PAPER_MODELS: tuple[str, ...] = (
     "ViT-B-32_openai",
@@ -78,7 +78,7 @@ def refuse_other_case(folder: Path) -> None:
     for other in folder.parent.iterdir():
         if other.name != folder.name and other.name.casefold() == folder.name.casefold():
             raise ModelError(
-                f"{folder}: {other} is there already, and many file systems take the two names "
+                f"{folder}: {other} exists already, and many file systems take the two names "
                 f"for one; {REMEDY}"
             )
 

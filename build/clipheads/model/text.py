@@ -37,7 +37,7 @@ def embed_texts(model: ClipModel, texts: Sequence[str], batch_size: int = 256) -
 def texts_cut(model: ClipModel, texts: Sequence[str]) -> list[str]:
     """Return the texts that are longer than the model's context and lose their end.
 
-    Only CLIP's own tokenizer tells lengths; with another the list is empty.
+    Only CLIP's own tokenizer gives lengths; with another the list is empty.
     """
     encode = getattr(model.tokenize, "encode", None)
     if encode is None or not texts:

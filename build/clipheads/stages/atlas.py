@@ -40,6 +40,6 @@ ATLAS: Graph = (
     projections,
     text_encoder,
     image_encoder,
-    # Together, because no reader may meet labels of one run and a search of another.
+    # Together, because no reader may see labels of one run and a search of another.
     (labels, search, records_stage((*ANALYSES, labels))),
 )

@@ -102,8 +102,8 @@ def build_model(
         labeller: of the heads. If None, labels that `head-atlas label` gave are kept, and others
             are of the property that the descriptions of a head explain best.
         batch_size: images to hold on the device at once.
-        export_text_encoder: whether the search page can be asked any text.
-        export_image_encoder: whether it can be asked by a visitor's own image.
+        export_text_encoder: whether the search page accepts any text.
+        export_image_encoder: whether it accepts a visitor's own image.
         progress: notified of stages and steps.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The stage `contributions`: what every head writes for every image, in one pass."""
+"""The stage `contributions`: the contribution of every head for every image, in one pass."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -87,7 +87,7 @@ def all_stages(graph: Graph) -> list[Stage]:
 
 def key_of(stage: Stage, workspace: Workspace) -> str:
     """The hash of everything that the output of a stage depends on."""
-    read = {_name(one): workspace.fingerprint(one) for one in stage.reads}
+    read = {_name(readable): workspace.fingerprint(readable) for readable in stage.reads}
     return sha256_json(stage.name, stage.version, stage.settings_now(), read)
 
 
@@ -123,15 +123,15 @@ def run_after(graph: Graph, stage: Stage, workspace: Workspace) -> dict[str, Out
         AtlasError: if something that they read is missing or damaged, or as by `run`.
     """
     wanted = after(graph, stage)
-    made_here = {file for one in wanted for file in one.writes}
-    optional = {file for one in all_stages(graph) if one.optional for file in one.writes}
-    for file in {file for one in wanted for file in one.reads if isinstance(file, File)}:
+    made_here = {file for needed in wanted for file in needed.writes}
+    optional = {file for other in all_stages(graph) if other.optional for file in other.writes}
+    for file in {file for needed in wanted for file in needed.reads if isinstance(file, File)}:
         if file not in made_here:
             _ensure_whole(file, workspace, optional=file in optional)
     part = [
-        tuple(one for one in _group(group) if one in wanted)
+        tuple(member for member in _group(group) if member in wanted)
         for group in graph
-        if any(one in wanted for one in _group(group))
+        if any(member in wanted for member in _group(group))
     ]
     return run(part, workspace)
 
@@ -201,7 +201,7 @@ def _forget_pending(workspace: Workspace) -> None:
 def _made_by(stage: Stage, key: str, workspace: Workspace) -> Made:
     """What a stage has made beside the others that run together with it."""
     if workspace.scratch is None:
-        raise UndeclaredAccessError(stage.name, "is not at work", "")
+        raise UndeclaredAccessError(stage.name, "is not running", "")
     others = {path for made in workspace.pending.values() for path in made.files}
     files = made_in(workspace.scratch, key).files
     own = {path: sha for path, sha in files.items() if path not in others}

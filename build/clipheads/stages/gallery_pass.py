@@ -1,4 +1,4 @@
-"""The one pass over the gallery: what every head writes for every image, and its moments.
+"""The one pass over the gallery: the contributions of every head, and their moments.
 
 The pass is the expensive part of a build, so it is done in shards that can be kept.
 """

@@ -26,7 +26,7 @@ class Gallery:
     title: str
     files: list[GalleryFile]
     absent: list[SkippedImage]
-    """What the gallery names, and is not there."""
+    """What the gallery names, but is missing."""
 
 
 def _whole(record: Record) -> object:

@@ -25,7 +25,7 @@ def bundle_folders(atlas: Path, models: list[str]) -> list[Path]:
     """Return the folders of the named models in an atlas, or of all of them.
 
     Raises:
-        AtlasError: if one is not there, or none at all.
+        AtlasError: if one is missing, or all are.
     """
     _finish_interrupted(atlas)
     built = {path.parent.name: path.parent for path in sorted(atlas.glob("*/model.json"))}
@@ -50,7 +50,7 @@ def relabel(folder: Path, labeller: Labeller) -> LabelChanges:
         How many heads have other labels than before.
 
     Raises:
-        AtlasError: if a file of the bundle cannot be read, another run is at work in the atlas, or
+        AtlasError: if a file of the bundle cannot be read, another run is using the atlas, or
             by the labeller; the bundle is then what it was.
     """
     atlas = folder.parent

@@ -111,7 +111,7 @@ def _whole_labels(folder: Path, note: Callable[[str], None]) -> LabelsRecord | N
 
 def _hash(descriptions: Mapping[str, Sequence[Description]]) -> str:
     return sha256_json(
-        {head: [[one.text, one.property] for one in own] for head, own in descriptions.items()}
+        {head: [[text.text, text.property] for text in own] for head, own in descriptions.items()}
     )
 
 

@@ -85,7 +85,7 @@ Readable = Input[Any] | File
 
 
 class Workspace:
-    """One bundle at work: its folders, its inputs, and what has been read of them so far."""
+    """One bundle during a run: its folders, its inputs, and what has been read of them so far."""
 
     def __init__(
         self,
@@ -113,7 +113,7 @@ class Workspace:
         self.without = without
         self.batch_size = batch_size
         self.scratch: Path | None = None
-        """Where the stages that are at work write, if any."""
+        """Where the running stages write, if any."""
         self.pending: dict[str, Made] = {}
         """What they have made that is not published yet."""
         self._inputs = inputs
@@ -136,9 +136,9 @@ class Workspace:
         made = read_list(self.home(file)).made | self.pending
         return {
             path: sha
-            for maker, one in made.items()
+            for maker, outputs in made.items()
             if maker not in self.without
-            for path, sha in one.files.items()
+            for path, sha in outputs.files.items()
             if file.matches(path)
         }
 
@@ -252,7 +252,7 @@ class Store:
         if not any(file.matches(path) for file in self._writes):
             raise UndeclaredAccessError(self.stage, "does not declare to write", path)
         if self._workspace.scratch is None:
-            raise UndeclaredAccessError(self.stage, "is not at work", "")
+            raise UndeclaredAccessError(self.stage, "is not running", "")
         target = self._workspace.scratch / path
         target.parent.mkdir(parents=True, exist_ok=True)
         return target

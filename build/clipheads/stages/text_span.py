@@ -32,7 +32,9 @@ def _make(store: Store) -> None:
     with store.steps(len(heads), "heads") as advance:
         for head, covariance, base in zip(heads, covariances, basis, strict=True):
             chosen = pick_texts(covariance, texts.double() @ base.double(), PICKS)
-            picks[head_id(*head)] = [PickRecord(index=one.index, share=one.share) for one in chosen]
+            picks[head_id(*head)] = [
+                PickRecord(index=pick.index, share=pick.share) for pick in chosen
+            ]
             compared = yardsticks(covariance, texts @ base, len(chosen))
             random.append(compared.random)
             best.append(compared.best)

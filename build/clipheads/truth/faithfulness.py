@@ -20,7 +20,7 @@ TEMPERATURE = 0.02
 
 
 @dataclass(frozen=True)
-class Question:
+class ZeroShotQuestion:
     """A zero-shot question: which text is closest to the image."""
 
     texts: Tensor
@@ -51,7 +51,7 @@ class HeadOutputs:
         return self.rest + torch.einsum("nhr,hdr->nd", self.coordinates, self.basis)
 
 
-def accuracy(embeddings: Tensor, question: Question) -> float:
+def accuracy(embeddings: Tensor, question: ZeroShotQuestion) -> float:
     """Zero-shot accuracy: share of the images whose closest text is true of them.
 
     Args:
@@ -63,7 +63,7 @@ def accuracy(embeddings: Tensor, question: Question) -> float:
     return float(question.right[applies].gather(1, best[:, None]).double().mean())
 
 
-def majority_baseline(question: Question) -> float:
+def majority_baseline(question: ZeroShotQuestion) -> float:
     """Accuracy of always giving the most frequent answer, which needs no picture."""
     right = question.right[question.applies]
     return float(right.double().mean(dim=0).max())
@@ -88,7 +88,7 @@ def span_basis(descriptions: Tensor, order: Sequence[int], k: int) -> Tensor:
 
 
 def accuracy_by_descriptions(
-    heads: HeadOutputs, spans: Sequence[Tensor], questions: Sequence[Question]
+    heads: HeadOutputs, spans: Sequence[Tensor], questions: Sequence[ZeroShotQuestion]
 ) -> list[float]:
     """Accuracy with each head's deviation from its mean projected on a span.
 
@@ -110,7 +110,7 @@ def accuracy_by_descriptions(
     return [accuracy(embeddings, question) for question in questions]
 
 
-def importance(heads: HeadOutputs, questions: Sequence[Question]) -> Tensor:
+def importance(heads: HeadOutputs, questions: Sequence[ZeroShotQuestion]) -> Tensor:
     """Importance of each head: the loss in probability of the right answers by its mean ablation.
 
     Accuracy hardly changes when one of many heads is ablated; the mean probability of the right
@@ -134,7 +134,7 @@ def importance(heads: HeadOutputs, questions: Sequence[Question]) -> Tensor:
 
 
 def accuracy_by_ablation(
-    heads: HeadOutputs, order: Sequence[int], questions: Sequence[Question]
+    heads: HeadOutputs, order: Sequence[int], questions: Sequence[ZeroShotQuestion]
 ) -> list[list[float]]:
     """Accuracy after mean ablation of the first 0, 1, 2, … of the heads in an order.
 
@@ -152,7 +152,7 @@ def accuracy_by_ablation(
     return accuracies
 
 
-def _mean_probability(embeddings: Tensor, question: Question) -> float:
+def _mean_probability(embeddings: Tensor, question: ZeroShotQuestion) -> float:
     """Mean softmax probability of the right answers."""
     applies = question.applies
     cosines = normalize(embeddings[applies], dim=1) @ question.texts.T

@@ -117,5 +117,5 @@ def area_under_curve(members: Sequence[float], others: Sequence[float]) -> float
     >>> area_under_curve([3.0, 5.0], [1.0, 4.0])
     0.75
     """
-    wins = sum((one > other) + 0.5 * (one == other) for one in members for other in others)
+    wins = sum((member > other) + 0.5 * (member == other) for member in members for other in others)
     return wins / (len(members) * len(others))

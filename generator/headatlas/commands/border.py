@@ -2,7 +2,7 @@
 
     0    done
     1    what was checked has problems; or this program is wrong, and the line says so
-    2    input or machine: the user can mend it
+    2    input or machine: the user can fix it
     130  interrupted
 
 Nothing slow is imported before `main` runs, so that Ctrl-C finds it from the first moment.
@@ -138,6 +138,6 @@ def _interrupted() -> int:
 
 
 def _say(line: str) -> None:
-    # A terminal that is gone, or none: there is nobody to tell.
+    # A terminal that is gone, or none: there is nowhere to report it.
     with suppress(OSError):
         print(line, file=sys.stderr, flush=True)  # noqa: T201

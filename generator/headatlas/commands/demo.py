@@ -14,7 +14,7 @@ from headatlas.commands.site import generate
 
 EXAMPLES = ("head-atlas demo",)
 
-PROFILED_IMAGES = 96
+DEMO_PROFILED_IMAGES = 96
 """Images of the demo's profile: enough for every head that stands out at 256, in less time."""
 
 
@@ -40,7 +40,7 @@ def run(
         descriptions=data_file("demo", "descriptions.csv"),
         topics=data_file("demo", "topics.csv"),
         contrasts=data_file("demo", "contrasts.csv"),
-        profile=PROFILED_IMAGES,
+        profile=DEMO_PROFILED_IMAGES,
         words=data_file("demo", "words.csv"),
         export_text_encoder=True,
         export_image_encoder=True,

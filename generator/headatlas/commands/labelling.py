@@ -77,7 +77,7 @@ def choose_labeller(
 
     Raises:
         AtlasError: if they contradict each other, the file of labels cannot be read, or the
-            language model cannot be asked.
+            language model cannot be queried.
     """
     from clipheads.labels.chat.settings import ChatSettings
     from clipheads.labels.registry import LABELLERS, LabellerOptions

@@ -1,4 +1,4 @@
-"""`head-atlas train-demo`: a demo CLIP of one's own."""
+"""`head-atlas train-demo`: train your own demo CLIP."""
 
 from pathlib import Path
 from typing import Annotated

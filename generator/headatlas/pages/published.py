@@ -91,7 +91,7 @@ def _model_view(row: AuditedModel, built: Sequence[ModelView]) -> PublishedModel
         )
     heads.sort(key=lambda head: (head.layer, head.head))
     layers = sorted({head.layer for head in heads}, reverse=True)
-    # A model of one's own may have the name of the paper's, and then has its address.
+    # A user's own model may have the name of one of the paper's, and then has its address.
     return PublishedModelView(
         facts=row,
         page=urls.model(row.model),

@@ -1,4 +1,4 @@
-"""The search page: the five analyses in the visitor's browser, from files exported for it."""
+"""The search page: the analyses in the visitor's browser, from files exported for it."""
 
 from dataclasses import dataclass
 

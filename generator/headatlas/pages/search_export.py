@@ -1,6 +1,6 @@
 """What the search page loads: its scripts, its runtime, and what was exported of the models.
 
-A model takes part if its bundle has `search/search.json`. Everything that a browser loads bears
+A model takes part if its bundle has `search/search.json`. Everything that a browser loads has
 the hash of its content in its name, except the page itself, its style and its service worker.
 """
 

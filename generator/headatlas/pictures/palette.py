@@ -52,7 +52,7 @@ def contrast(first: str, second: str) -> float:
     """Contrast ratio of two `#rrggbb` colours by WCAG 2, from 1 to 21."""
 
     def luminance(colour: str) -> float:
-        channels = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+        channels = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
         r, g, b = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
         return 0.2126 * r + 0.7152 * g + 0.0722 * b
 

@@ -86,7 +86,7 @@ def _read_pages(texts: list[str]) -> list[PageFacts]:
         return [read_page(text) for text in texts]
     with ProcessPoolExecutor(
         max_workers=min(os.cpu_count() or 1, len(texts) // TOGETHER + 1),
-        # A forked process could inherit a lock that nobody opens again.
+        # A forked process could inherit a lock that is never released.
         mp_context=get_context("spawn"),
         # Ctrl-C ends this process, which ends the others: they have nothing to say of it.
         initializer=signal.signal,

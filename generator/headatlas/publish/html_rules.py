@@ -103,7 +103,7 @@ class _Tree(html5lib.getTreeBuilder("etree")):  # type: ignore[misc]  # html5lib
         """By name, how many elements need an end tag."""
 
     def insertElementNormal(self, token: dict[str, Any]) -> Any:  # noqa: N802
-        """Put in an element, as the parser asks for."""
+        """Put in an element, as the parser requires."""
         name = token["name"]
         foreign = token.get("namespace") in (namespaces["svg"], namespaces["mathml"])
         if not (token.get("selfClosing") if foreign else name in voidElements):
@@ -116,7 +116,7 @@ class _Tree(html5lib.getTreeBuilder("etree")):  # type: ignore[misc]  # html5lib
         return super().insertElementNormal(token)
 
     def insertText(self, data: str, parent: Any = None) -> None:  # noqa: N802
-        """Put in text, as the parser asks for."""
+        """Put in text, as the parser requires."""
         inside = (self.openElements[-1] if parent is None else parent).name
         if inside in WITHOUT_TEXT and not data.isspace():
             self._say(f"text directly inside <{inside}>")

@@ -1,4 +1,4 @@
-"""Whether what pages refer to is there: files of the site, anchors on its pages, no other host."""
+"""Whether what pages refer to exists: files of the site, anchors on its pages, no other host."""
 
 import html
 import posixpath
@@ -92,7 +92,7 @@ def _broken(
         if folder or target == ".":
             target = posixpath.normpath(posixpath.join(target, "index.html"))
     if target not in files:
-        return "which is not there"
+        return "which does not exist"
     if target == SEARCH.path and "=" in fragment:
         return None  # a question
     if fragment and target in ids and unquote(fragment) not in ids[target]:

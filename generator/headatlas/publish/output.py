@@ -51,7 +51,7 @@ class Output:
         return len(self._before.keys() - self.files.keys())
 
     def write(self, path: str, content: bytes) -> None:
-        """Write a file, unless it is there with the same content."""
+        """Write a file, unless it exists with the same content."""
         digest = hashlib.sha256(content).hexdigest()
         self._add(path, digest, len(content))
         if self._before.get(path) != digest or self._on_disk(path) != digest:

@@ -40,7 +40,7 @@ class _Handler(SimpleHTTPRequestHandler):
     timeout = 30  # seconds after which a silent connection gives its thread back
 
     def send_head(self) -> io.BytesIO | BinaryIO | None:
-        """Answer only those who ask for this machine by name, and only with the site's files."""
+        """Answer only requests to localhost, and only with the site's files."""
         host = self.headers.get("Host")
         if host is not None and not _LOCAL_HOST.fullmatch(host):
             # A page from elsewhere whose host's name was made to lead here must not read the site.

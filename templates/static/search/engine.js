@@ -4,7 +4,7 @@
  * Starts the worker when it is first needed, and another one if it was lost.
  *
  * @param {(file: {address: string, what: string, done: number, total: number}) => void} progress
- * @returns {(method: string, source: object, ...args: unknown[]) => Promise<any>} asks a method of
+ * @returns {(method: string, source: object, ...args: unknown[]) => Promise<any>} calls a method of
  *   worker.js of the model that `source` describes
  */
 export function startEngine(progress) {
@@ -12,7 +12,7 @@ export function startEngine(progress) {
   let worker = null;
   let number = 0;
 
-  /** Gives the worker up, with all that it was asked. */
+  /** Gives the worker up, with all its pending requests. */
   function lose(message) {
     worker.terminate();
     worker = null;

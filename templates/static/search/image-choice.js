@@ -11,7 +11,7 @@ const SIDE = 240;
  *
  * @param {HTMLFormElement} form
  * @param {object} page model (the model of the form, null before it is open), open (opens it), take
- *   (has the worker open a file), commit (asks what the form says) and complain
+ *   (has the worker open a file), commit (runs the query of the form) and complain
  */
 export function imageChoice(form, { model, open, take, commit, complain }) {
   const field = form.elements.image;

@@ -1,4 +1,4 @@
-// The models of the site: where the files of each are, and how the worker is asked about it.
+// The models of the site: where the files of each are, and how the worker is queried about it.
 
 export const addressOf = (path) => new URL(path, location.href).href;
 

@@ -1,4 +1,4 @@
-// The search page: reads the question from the form and the address, asks the worker, and shows
+// The search page: reads the question from the form and the address, queries the worker, and shows
 // what it answers.
 
 import { OWN, readAddress, writeAddress } from "./address.js";
@@ -37,7 +37,7 @@ function complain(message) {
   problem.hidden = !message;
 }
 
-/** Asks the worker about a model that is open. */
+/** Queries the worker about a model that is open. */
 const askModel = (opened) => (method, ...args) => engine(method, sourceOf(site, opened.name), ...args);
 
 /** The model that the form is about; another one may be on its way. */
@@ -125,7 +125,7 @@ function readForm() {
   };
 }
 
-/** What a question asks of, in the page's title and for those who hear the page. */
+/** What a question is about, in the page's title and for screen readers. */
 function describe(question) {
   const shown = question.image && question.image !== OWN && model?.images.find(({ id }) => id === question.image);
   return [
@@ -205,7 +205,7 @@ async function answer(opened, question, stale) {
   return found;
 }
 
-/** Asks what the form says, under an address of its own. */
+/** Runs the query of the form, under an address of its own. */
 function commit() {
   const question = readForm();
   if (question.model === site.models[0].name && site.models.length === 1) question.model = "";

@@ -1,4 +1,4 @@
-"""Replace a file so that nobody ever meets half of it, not even after a power cut."""
+"""Replace a file atomically: readers never see a partial file, not even after a power cut."""
 
 import os
 import shutil

@@ -27,7 +27,7 @@ def locked(folder: Path) -> Iterator[None]:
         lock.acquire()
     except Timeout:
         raise AtlasError(
-            f"{folder}: another run of head-atlas is at work there; wait until it has ended, or "
+            f"{folder}: in use by another run of head-atlas; wait until it has ended, or "
             "choose another folder"
         ) from None
     except OSError as error:

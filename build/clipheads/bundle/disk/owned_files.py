@@ -8,7 +8,7 @@ A list in the folder names every file with its maker and its hash. What is not o
 overwritten or removed. New files are written whole in a hidden folder and flushed. Then the list
 takes them up as pending, and they are moved to where they belong. A run that dies before that
 leaves everything as it was; what a run that dies after it has left to do, the next one does first
-(`settle`). A reader never meets a mixture: seals, such as `model.json`, go first and come last.
+(`settle`). A reader never sees a mixture: seals, such as `model.json`, go first and come last.
 """
 
 import os
@@ -244,13 +244,9 @@ def refuse_foreign(folder: Path, paths: Iterable[str], owned: Iterable[str]) -> 
 
 
 def _refuse_link(folder: Path, name: str | Path) -> None:
-    place = folder / name
-    if os.path.lexists(place) and not (
-        place.is_dir() and place.resolve() == folder.resolve() / name
-    ):
-        raise AtlasError(
-            f"{place}: not a folder of its own; move it away, or choose another folder"
-        )
+    path = folder / name
+    if os.path.lexists(path) and not (path.is_dir() and path.resolve() == folder.resolve() / name):
+        raise AtlasError(f"{path}: not a folder of its own; move it away, or choose another folder")
 
 
 def remove_files(folder: Path, paths: Iterable[str], *, prune: bool = True) -> None:

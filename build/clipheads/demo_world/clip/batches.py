@@ -1,4 +1,4 @@
-"""The training set of the demo CLIP: batches of scenes with captions and answers, without end."""
+"""The training set of the demo CLIP: endless batches of scenes with captions and answers."""
 
 from collections.abc import Callable
 from typing import NamedTuple

@@ -75,7 +75,7 @@ def train_demo_clip(
 
     Raises:
         ValueError: not exactly one of `minutes` and `steps` is given.
-        AtlasError: a folder that cannot be written, a device that is not there, or a damaged state.
+        AtlasError: a folder that cannot be written, an unavailable device, or a damaged state.
     """
     if (minutes is None) == (steps is None):
         raise ValueError("give either minutes or steps")

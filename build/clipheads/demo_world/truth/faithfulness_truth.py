@@ -17,7 +17,7 @@ from clipheads.model.clip_model import ClipModel
 from clipheads.model.text import embed_texts
 from clipheads.truth.faithfulness import (
     HeadOutputs,
-    Question,
+    ZeroShotQuestion,
     accuracy,
     accuracy_by_ablation,
     accuracy_by_descriptions,
@@ -29,15 +29,15 @@ from clipheads.truth.faithfulness import (
 MOST_PICKS = 20
 """Descriptions of each head, up to which accuracy is measured."""
 
-Questions = Mapping[str, Question]
+Questions = Mapping[str, ZeroShotQuestion]
 """By attribute."""
 
 
-def attribute_questions(model: ClipModel, scenes: Sequence[Scene]) -> dict[str, Question]:
+def attribute_questions(model: ClipModel, scenes: Sequence[Scene]) -> dict[str, ZeroShotQuestion]:
     """The zero-shot question about each attribute, with the answers that are right for scenes."""
     facts = [scene_facts(scene) for scene in scenes]
     return {
-        attribute: Question(
+        attribute: ZeroShotQuestion(
             embed_texts(model, list(texts.values())),
             torch.tensor([[(attribute, value) in shown for value in texts] for shown in facts]),
         )

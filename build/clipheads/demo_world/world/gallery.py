@@ -88,7 +88,7 @@ def _look(scene: Scene) -> tuple[object, ...]:
 
 
 def _turns(sprites: Sprites) -> Iterator[int]:
-    """Indices of objects without end, by turns of the categories: one of each, then another."""
+    """Endless indices of objects, cycling through the categories: one of each, then another."""
     order = np.random.default_rng(0).permutation(len(sprites.objects))
     members: dict[str, list[int]] = {}
     for index in order:
@@ -107,7 +107,7 @@ def _facts(scene: Scene) -> list[tuple[str, float]]:
 
 
 def write_demo_gallery(folder: Path, progress: Progress | None = None) -> bool:
-    """Draw the demo gallery into `folder` with a `gallery.csv`, unless it is there already.
+    """Draw the demo gallery into `folder` with a `gallery.csv`, unless it exists already.
 
     Returns:
         Whether anything was drawn.

@@ -10,8 +10,8 @@ Which emoji become objects, under which name and in which category, stands in th
 | --- | --- |
 | `subgroups.csv` | the category of each emojibase subgroup that is taken as a whole |
 | `picked.csv` | objects of other subgroups, and objects of another category than their subgroup's |
-| `left-out.csv` | labels that resemble another, or whose picture nobody recognises in few pixels |
-| `renamed.csv` | plain English for labels that nobody would say of the picture |
+| `left-out.csv` | labels that resemble another, or whose picture is unrecognisable in few pixels |
+| `renamed.csv` | plain English for labels that do not read naturally |
 """
 
 import csv

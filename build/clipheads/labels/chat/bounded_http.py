@@ -123,7 +123,7 @@ class BoundedClient(openai.DefaultAsyncHttpxClient):
             self.reached, self.silent = True, 0
             return
         self.silent += 1
-        # A server that nobody has met yet is more likely misspelt than restarting.
+        # A server that has never answered is more likely misspelt than restarting.
         if not self.reached and int(request.headers.get(RETRY_COUNT, 0)) >= 1:
             raise Unresponsive from error
 

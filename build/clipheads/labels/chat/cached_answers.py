@@ -1,4 +1,4 @@
-"""Answers from the cache or else from the server: what was answered once is not asked again."""
+"""Answers from the cache or else from the server: no question is sent twice."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ def answer_questions(
     *,
     stage: str,
 ) -> dict[str, Answer | Unanswered]:
-    """Answer the question about each head, from the cache or else by asking.
+    """Answer the question about each head, from the cache or else from the server.
 
     Heads with the same question share one answer. A failure is not kept: the next run asks for it
     again and for nothing else. The key is read only if there is something to ask.

@@ -1,4 +1,4 @@
-"""Asks a chat-completions server many questions, and keeps each answer as soon as it is there.
+"""Sends many questions to a chat-completions server, and keeps each answer as it arrives.
 
 Works with any server that speaks the wire format. Retries and the waits before them are those of
 openai's client. What goes wrong with one question is that question's `Unanswered`; what would go
@@ -37,9 +37,9 @@ from clipheads.labels.chat.server import ChatServer
 from clipheads.labels.chat.settings import ChatSettings
 
 FORMS = ("json_schema", "json_object", "text")
-"""How the answer's form is asked for. A server that refuses one is asked by the next.
+"""How the answer's form is requested. If a server refuses one, the next is tried.
 
-All servers are told the form in the prompt as well. `json_schema` makes the server keep to
+All servers get the form in the prompt as well. `json_schema` makes the server keep to
 it; `json_object` promises JSON of whatever shape; `text` promises nothing. An answer is
 checked in the same way whatever was promised.
 """
@@ -47,7 +47,7 @@ checked in the same way whatever was promised.
 
 @dataclass(frozen=True)
 class Prompt:
-    """What is asked, and the JSON schema that the answer must follow."""
+    """The question, and the JSON schema that the answer must follow."""
 
     messages: list[ChatCompletionMessageParam]
     schema_name: str
@@ -77,9 +77,9 @@ def ask_all(
 
     Args:
         prompts: the questions by their names.
-        server: that is asked.
-        settings: the model, and with how much patience it is asked.
-        accept: called with a name and its answer as soon as that is there, in a thread of its
+        server: to query.
+        settings: the model, timeout and retries.
+        accept: called with a name and its answer as soon as that arrives, in a thread of its
             own: an answer that was paid for is kept even if the run is interrupted. It may raise
             ValueError with what is wrong with the answer.
         finished: called in the caller's thread for each question that is done.
@@ -99,11 +99,11 @@ def ask_all(
 
     # In a thread, because a notebook has a loop of its own running in this one.
     with closing(loop), ThreadPoolExecutor(1, thread_name_prefix="ask") as executor:
-        asking = executor.submit(work)
+        batch = executor.submit(work)
         try:
             while (outcome := outcomes.get()) is not None:
                 finished(*outcome)
-            asking.result()
+            batch.result()
         finally:
             loop.call_soon_threadsafe(run.stop)
 
@@ -162,7 +162,7 @@ class _Run:
             except Stopped:
                 return
             if isinstance(answer, Failure) and answer.fatal:
-                # At once, and before the turn is passed on: no other task asks in vain.
+                # At once, and before the turn is passed on: no other task sends a request in vain.
                 self.stop()
                 raise AtlasError(answer.reason)
         if isinstance(answer, Failure):

@@ -20,9 +20,9 @@ class Failure:
 
     reason: str
     fatal: bool = False
-    """Whether every other question would meet it too."""
+    """Whether every other question would fail the same way."""
     no_such_form: bool = False
-    """Whether the server does not know the form of answer that was asked for."""
+    """Whether the server does not support the requested form of answer."""
 
 
 class _Message(BaseModel):
@@ -68,8 +68,8 @@ def connection_failure(
 
     Args:
         error: of the client, after its last retry.
-        server: that was asked.
-        settings: that it was asked with.
+        server: that was queried.
+        settings: that it was queried with.
         reached: whether it has ever answered.
     """
     if is_unreachable(error.__cause__):

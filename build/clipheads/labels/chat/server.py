@@ -17,7 +17,7 @@ _SHORTEST_SECRET = 8
 
 @dataclass(frozen=True)
 class ChatServer:
-    """A server by its address, and the key that it is asked with."""
+    """A server by its address, and the API key that requests carry."""
 
     address: str
     key: str = field(repr=False)

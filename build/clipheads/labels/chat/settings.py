@@ -1,11 +1,11 @@
-"""How a language model behind a chat-completions server is asked."""
+"""How a chat-completions server is queried."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class ChatSettings:
-    """The model, the server that has it, and with how much patience it is asked."""
+    """The model, the server that has it, its timeout and retries."""
 
     model: str = "gpt-4o-mini"
     """As the server names it."""
