@@ -52,7 +52,7 @@ def generate_site(
     The same atlas gives the same bytes, as long as the versions of this program and of its
     dependencies are the same, and npm's package for the search page is at hand or is not. With
     `base_url`, the address that the site will have, pages name their canonical address and there
-    is a `sitemap.xml`. Files in `out` that the generator did not write stay as they are.
+    is a `sitemap.xml`. Files in `out` that the generator did not write stay unchanged.
 
     Raises BundleError for an atlas that cannot be used, AtlasError for a folder that
     cannot be written, holds such files, or overlaps the atlas, or a base URL that is none.

@@ -140,7 +140,7 @@ can have one (`clipheads.bundle.names.RESERVED_NAMES`)."""
 
 @dataclass(frozen=True)
 class Urls:
-    """The addresses of a site that will lie at `base_url`, as far as that is known."""
+    """The addresses of a site that will be served at `base_url`, as far as that is known."""
 
     base_url: str | None = None
 

@@ -35,7 +35,7 @@ def compare_answers(
         storage: how the exported model's weights are stored.
         exact: queries [n, heads, r] and the gallery's coordinates [N, heads, r], of torch.
         exported: the same, as a browser has them. The coordinates of both are brought to unit
-            length; the queries are taken as they are.
+            length; the queries are not rescaled.
     """
     queries, gallery = exact
     count, heads = queries.shape[:2]

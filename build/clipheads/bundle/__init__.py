@@ -1,4 +1,4 @@
-"""The contract between build and generator: what lies in `data/atlas/`, and nothing else.
+"""The contract between build and generator: the files in `data/atlas/`, and nothing else.
 
     data/atlas/gallery/manifest.json, <id>.webp
     data/atlas/<model>/model.json            ModelRecord; written last

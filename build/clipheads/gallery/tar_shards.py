@@ -24,7 +24,7 @@ CHUNK = 2**20
 
 @dataclass(frozen=True)
 class ShardMember:
-    """A file inside an uncompressed tar file: its bytes lie there as they are."""
+    """A file inside an uncompressed tar file: its bytes are stored unchanged."""
 
     shard: Path
     name: str

@@ -31,7 +31,7 @@ BLUR = 1 / 40
 """Standard deviation of the Gaussian, as a fraction of the side."""
 
 CELLS = 4
-"""Patches that are shuffled lie in so many rows and columns."""
+"""Number of rows, and of columns, of shuffled patches."""
 
 ZOOM = 1.5
 SHIFT = 1 / 4
@@ -123,7 +123,7 @@ def edges(picture: Tensor, seed: int) -> Tensor:  # noqa: ARG001
 def shuffle_patches(picture: Tensor, seed: int) -> Tensor:
     """Exchange the sixteen patches of a 4 × 4 grid at random.
 
-    Rows and columns that are left over at the lower and right edge stay as they are.
+    Rows and columns that are left over at the lower and right edge stay unchanged.
     """
     side = picture.shape[-1] // CELLS
     order = torch.from_numpy(np.random.default_rng(seed).permutation(CELLS**2))

@@ -30,7 +30,7 @@ def in_context_labeller(settings: ChatSettings, answers: Path, progress: Progres
     """Return the labeller that queries a language model.
 
     Args:
-        settings: model, server and patience.
+        settings: model, server, timeout and retries.
         answers: folder of answers; made if missing.
         progress: notified of each finished head.
 
@@ -143,7 +143,7 @@ def _ensure_some_answer(
         head, first = next(iter(failed.items()))
         raise AtlasError(
             f"no question about a label got an answer ({head}: {first.reason.rstrip('.')});"
-            " the labels stay as they are"
+            " the labels stay unchanged"
         )
 
 

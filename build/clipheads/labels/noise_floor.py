@@ -53,7 +53,7 @@ def noise_floor(
     """
     size = min(len(own), len(others), MOST_TEXTS)
     if size == 0:
-        # Nothing lies beside it: it says no more of the head than its parent does.
+        # It has no siblings: it says no more of the head than its parent does.
         return NoiseFloor(texts=0, explained=0.0, floor=0.0, clear=False)
     rng = np.random.default_rng(SEED)
     k = min(PICKS, size)

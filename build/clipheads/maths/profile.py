@@ -73,7 +73,7 @@ def measure_effects(before: Tensor, after: Iterable[Tensor]) -> Effects:
     """Measure the total effect of each transform on each head, with intervals.
 
     Args:
-        before: coordinates of the pictures as they are, [N, heads, r].
+        before: coordinates of the original pictures, [N, heads, r].
         after: for each transform the coordinates of the transformed pictures, [N, heads, r].
     """
     y = before.double()
@@ -102,7 +102,7 @@ def measure_reading(before: Tensor, after: Tensor, texts: Tensor, words: Sequenc
     """Measure how far printed words move heads towards the texts that say them.
 
     Args:
-        before: coordinates of the pictures as they are, [N, heads, r].
+        before: coordinates of the original pictures, [N, heads, r].
         after: coordinates of the pictures with a word printed on each, [N, heads, r].
         texts: each word's text in the bases of the heads, [words, heads, r]; at least two words.
         words: the word of each picture, as its row in `texts`.

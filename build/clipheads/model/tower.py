@@ -55,7 +55,7 @@ class VisionTower:
     positions: Tensor
     """Of the class token and the patches row by row, [tokens, W]."""
     patch_dropout: Callable[[Tensor], Tensor]
-    """What leaves out patches in training; in evaluation tokens pass as they are."""
+    """What leaves out patches in training; in evaluation tokens pass unchanged."""
     input_norm: nn.LayerNorm | None
     """`ln_pre`, of all tokens."""
     blocks: Sequence[Block]

@@ -2,5 +2,5 @@
 
 
 def rounded(value: float) -> float:
-    """Six decimals: below that float32 says nothing, and files would be larger."""
+    """Six decimals: below that float32 carries no information, and files would be larger."""
     return round(value, 6)

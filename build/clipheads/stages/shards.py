@@ -12,7 +12,7 @@ from clipheads.bundle.disk.owned_files import hidden_folder
 def resume_shards(
     folder: Path, name: str, key: str, count: int, make: Callable[[int, Path], None]
 ) -> Iterator[tuple[int, Path]]:
-    """Make the shards of a long stage that are not there yet, and give all of them in order.
+    """Make the shards of a long stage that do not exist yet, and give all of them in order.
 
     Shard `i` is the file that `make(i, path)` writes; its final name holds the hash of its bytes.
     Shards of the same key left by an interrupted run are given without being made again, unless

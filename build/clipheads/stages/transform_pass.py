@@ -51,7 +51,7 @@ def transformed_coordinates(
         model: a model of `load_model`.
         pictures: what `seen_pictures` returns. The index of a picture is its seed.
         heads: (layer, head) pairs, which become the axis `heads`.
-        transform: what is done to the pictures; None leaves them as they are.
+        transform: what is done to the pictures; None leaves them unchanged.
         batch_size: images to hold on the device at once.
         advance: called with the number of images after each batch.
     """

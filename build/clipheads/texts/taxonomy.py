@@ -1,6 +1,6 @@
 """The taxonomy of properties: the wider property of each (bird → animal → object).
 
-It lies beside a pool of descriptions, as `<pool>.properties.csv` with the columns `property` and
+Stored beside a pool of descriptions as `<pool>.properties.csv`, with columns `property` and
 `parent`. A parent need not be a property of any text. Names are compared after `fold_label`.
 
 >>> parents = {"bird": "animal", "animal": "object"}

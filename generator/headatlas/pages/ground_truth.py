@@ -1,6 +1,6 @@
 """The page that checks heads, labels, neighbours and heat maps against what is known of the scenes.
 
-Only models of the demo world have such a record: the content of photographs is not known.
+Only models of the demo world have such a record: the content of photographs is unknown.
 """
 
 from collections.abc import Sequence

@@ -35,7 +35,7 @@ class DescriptionView:
     heat: tuple[HeatMapView, ...]
     near: tuple[NeighbourView, ...]
     hits: int | None
-    """How many of these images show what the text says; None where that is not known."""
+    """How many of these images show what the text says; None where that is unknown."""
 
 
 @dataclass(frozen=True, eq=False)

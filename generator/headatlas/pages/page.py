@@ -1,4 +1,4 @@
-"""A page as a value: where it lies, what it says, and what lies beside it.
+"""A page as a value: its address, its content, and the files beside it.
 
 A kind of page is a module of this folder and a template of the same stem. The module makes the
 pages of its kind (`pages(site)`), and `kinds.py` lists it.

@@ -35,7 +35,7 @@ def check_site(folder: Path, page_limit: int = PAGE_LIMIT) -> list[Problem]:
     """
     if not (folder / "index.html").is_file():
         raise AtlasError(f"{folder}: no site here; run `head-atlas site` first")
-    # Names as they are written on disk: a file system may not tell Cat from cat, servers do.
+    # Names as stored on disk: a file system may ignore case, servers do not.
     found = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
     files = {path.as_posix() for path in found if not path.parts[0].startswith(".")}
     problems: list[Problem] = []

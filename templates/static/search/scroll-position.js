@@ -1,5 +1,5 @@
 // Where the reader was on the page. Answers come after a browser has put a page back to where it
-// was left, so the page does that itself: the position lies in the history entry.
+// was left, so the page does that itself: the position is kept in the history entry.
 
 const PAUSE = 100; // milliseconds; browsers limit how often an entry may be written
 

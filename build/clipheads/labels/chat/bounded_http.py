@@ -102,7 +102,7 @@ class BoundedClient(openai.DefaultAsyncHttpxClient):
 
     @contextmanager
     def _counted(self, request: Any) -> Iterator[None]:
-        """Count the requests without an answer, and give up a server that gives none."""
+        """Count the requests without an answer, and abandon a server that gives none."""
         try:
             yield
         except (TimeoutError, _httpx.RequestError) as error:

@@ -55,7 +55,7 @@ def answer_questions(
 
     Args:
         questions: by head.
-        settings: model, server and patience.
+        settings: model, server, timeout and retries.
         answers: folder of answers; made if missing.
         progress: notified of each finished head, and of the failed ones in one line.
         stage: what progress calls it.

@@ -39,8 +39,8 @@ from clipheads.labels.chat.settings import ChatSettings
 FORMS = ("json_schema", "json_object", "text")
 """How the answer's form is requested. If a server refuses one, the next is tried.
 
-All servers get the form in the prompt as well. `json_schema` makes the server keep to
-it; `json_object` promises JSON of whatever shape; `text` promises nothing. An answer is
+All servers get the form in the prompt as well. `json_schema` enforces it
+on the server; `json_object` promises JSON of any shape; `text` promises nothing. An answer is
 checked in the same way whatever was promised.
 """
 
@@ -122,7 +122,7 @@ class _Run:
         self._accept = accept
         self._finish = finish
         self._server = server
-        # All that are under way may be lost twice over before the server is given up.
+        # Twice the requests in flight may fail before the server is abandoned.
         self._http = BoundedClient(settings.timeout, most_silent=2 * (settings.concurrency + 1))
         self._tasks: set[asyncio.Task[None]] = set()
         self._form = 0

@@ -64,7 +64,7 @@ def read_content(body: bytes, server: ChatServer) -> str | Failure:
 def connection_failure(
     error: openai.APIConnectionError, server: ChatServer, settings: ChatSettings, *, reached: bool
 ) -> Failure:
-    """Say why a request got no response, in the end.
+    """Say why a request got no response after all retries.
 
     Args:
         error: of the client, after its last retry.
