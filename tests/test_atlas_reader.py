@@ -52,7 +52,18 @@ def test_another_format_is_named(atlas):
     edit_json(atlas / "demo-clip" / "model.json", format=1)
     message = refusal(atlas)
     assert "built by an earlier version of head-atlas, in bundle format 1" in message
-    assert "build it again" in message
+    assert message.endswith("rebuild it with `head-atlas build`")
+
+
+def test_attention_over_other_patches_than_the_models_is_refused(atlas):
+    head = atlas / "demo-clip" / "heads" / "L0.H0.json"
+    patches = json.loads(head.read_text())["attention"][0]["patches"]
+    count = len(patches) * len(patches[0])
+    wide = {"class_token": 0.0, "patches": [[1 / count] * count]}
+    edit_json(head, attention=[wide])
+    assert "attention over other patches than the model's" in refusal(atlas)
+    edit_json(head, attention=[{"class_token": 1.0, "patches": [[1.0]]}])
+    assert "sum to 2.000, not to 1" in refusal(atlas)
 
 
 def test_another_gallery_asks_for_a_rebuild(atlas):

@@ -1,5 +1,6 @@
 """A finished bundle takes other labels without its model, as if it had been built with them."""
 
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from checkpoints import tiny_config, write_local_dir
 from PIL import Image
 
+from clipheads.bundle.disk.record_files import read_record, write_record
 from clipheads.bundle.errors import AtlasError
 from clipheads.bundle.head import HeadRecord
 from clipheads.bundle.labels import Label, LabellerRecord, LabelsRecord
@@ -18,9 +20,12 @@ from clipheads.labels.changes import LabelChanges
 from clipheads.labels.from_file import labeller_from_file
 from clipheads.labels.labeller import HeadLabels, Labeller
 from clipheads.labels.majority import label_heads_by_majority
+from clipheads.stages.atlas import ATLAS
 from clipheads.stages.build import BuildReport, build_model
+from clipheads.stages.earlier_bundles import FILES
+from clipheads.stages.engine import all_stages
 from clipheads.stages.label import bundle_folders, relabel
-from clipheads.stages.labels import head_descriptions
+from clipheads.stages.labels import description_hashes, head_descriptions
 from clipheads.texts.pools import Description
 
 
@@ -130,15 +135,84 @@ def test_labels_of_other_descriptions_are_not_kept(
     assert files_of(atlas) == files_of(tmp_path / "other")
 
 
-def test_a_build_says_that_damaged_labels_are_made_anew(inputs: Path, atlas: Path) -> None:
+def test_labels_that_were_edited_by_hand_are_kept(inputs: Path, atlas: Path) -> None:
     relabel(atlas / "tiny", labeller_from_file(inputs / "labels.csv"))
+    file = atlas / "tiny" / "labels.json"
+    text = next(f.label.text for f in labels_of(atlas).heads.values() if f.label.text)
+    file.write_text(file.read_text().replace(f'"{text}"', '"renamed"'))
+
+    build(inputs, atlas, None)
+
+    assert "renamed" in {found.label.text for found in labels_of(atlas).heads.values()}
+
+
+def test_a_build_refuses_labels_that_cannot_be_read_and_label_replaces_them(
+    inputs: Path, atlas: Path
+) -> None:
+    relabel(atlas / "tiny", labeller_from_file(inputs / "labels.csv"))
+    before = files_of(atlas)
     (atlas / "tiny" / "labels.json").write_text("{")
+    with pytest.raises(AtlasError, match=r"labels.json: .*; restore it, or name a labeller"):
+        build(inputs, atlas, None)
+    relabel(atlas / "tiny", labeller_from_file(inputs / "labels.csv"))
+    assert files_of(atlas) == before
+
+
+def test_heads_with_the_same_descriptions_keep_their_labels_where_others_are_gone(
+    inputs: Path, atlas: Path
+) -> None:
+    relabel(atlas / "tiny", labeller_from_file(inputs / "labels.csv"))
+    labelled = labels_of(atlas)
+    changed, *kept = labelled.heads
+    outdated = labelled.heads[changed].model_copy(update={"descriptions": "0" * 64})
+    heads = labelled.heads | {changed: outdated}
+    write_record(atlas / "tiny" / "labels.json", labelled.model_copy(update={"heads": heads}))
     notes = Notes()
 
     build(inputs, atlas, None, progress=notes)
 
+    after = labels_of(atlas)
+    assert {head: after.heads[head] for head in kept} == {head: heads[head] for head in kept}
+    assert after.heads[changed].label.text is None
+    assert "have changed" in after.heads[changed].label.reason
     (line,) = notes.lines
-    assert "labels.json: missing or damaged; made anew by the default labeller" in line
+    assert f"1 of {len(heads)} heads" in line
+
+
+def test_another_taxonomy_makes_matches_outdated(inputs: Path, tmp_path: Path) -> None:
+    pool = tmp_path / "pool.csv"
+    shutil.copy(inputs / "pool.csv", pool)
+    taxonomy = tmp_path / "pool.properties.csv"
+    taxonomy.write_text("property,parent\nanimals,things\n")
+    atlas = tmp_path / "atlas"
+    build(inputs, atlas, None, descriptions=pool)
+    before = description_hashes(atlas / "tiny")
+    taxonomy.write_text("property,parent\ncolours,things\n")
+    build(inputs, atlas, None, descriptions=pool)
+    after = description_hashes(atlas / "tiny")
+    assert all(before[head] != after[head] for head in before)
+
+
+def labels_of(atlas: Path) -> LabelsRecord:
+    return read_record(atlas / "tiny" / "labels.json", LabelsRecord)
+
+
+def test_a_bundle_whose_list_is_lost_is_taken_up_with_its_labels(inputs: Path, atlas: Path) -> None:
+    relabel(atlas / "tiny", labeller_from_file(inputs / "labels.csv"))
+    before = files_of(atlas)
+    (atlas / "tiny" / "stages.json").unlink()
+
+    build(inputs, atlas, None)
+
+    assert files_of(atlas) == before
+
+
+def test_every_file_of_a_stage_is_known_where_a_list_is_lost() -> None:
+    patterns = "|".join(FILES.values())
+    for stage in all_stages(ATLAS):
+        for file in stage.writes:
+            path = file.path.replace("heads/*", "heads/L0.H0").replace("search/*", "search/basis")
+            assert file.in_atlas or re.fullmatch(patterns, path), path
 
 
 class Notes(Silent):
@@ -255,7 +329,7 @@ def test_what_is_not_there_is_one_line(inputs: Path, atlas: Path, tmp_path: Path
         bundle_folders(tmp_path / "nowhere", [])
     broken = tmp_path / "broken"
     shutil.copytree(atlas, broken)
-    for name in ("textspan.json", "coordinates.safetensors", "labels.json"):
+    for name in ("textspan.json", "coordinates.safetensors"):
         whole = (broken / "tiny" / name).read_bytes()
         (broken / "tiny" / name).write_bytes(b"{")
         with pytest.raises(AtlasError, match=rf"{name}: .*; run `head-atlas build` again"):

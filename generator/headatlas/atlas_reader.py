@@ -177,6 +177,13 @@ def _read_model(folder: Path, gallery: GalleryManifest) -> ModelBundle | str:
                 f"{folder / 'heads' / summary.id}.json: its profile is not of the transforms that "
                 f"model.json has; {REBUILD}"
             )
+    rows, columns = record.architecture.grid
+    for head in heads:
+        if any((len(a.patches), len(a.patches[0])) != (rows, columns) for a in head.attention):
+            raise BundleError(
+                f"{folder / 'heads' / head.id}.json: attention over other patches than the "
+                f"model's {rows} x {columns}; {REBUILD}"
+            )
     images = read("images.json", ImagesRecord)
     truth, outdated = _read_truth(folder, record, heads)
     shape = record.architecture

@@ -70,6 +70,9 @@ class AttentionMap(Record):
     def _rows_of_one_length(self) -> Self:
         if len({len(row) for row in self.patches}) != 1 or not self.patches[0]:
             raise ValueError("the rows of patches have different lengths, or none")
+        total = self.class_token + sum(map(sum, self.patches))
+        if abs(total - 1) > 0.01:  # all are rounded
+            raise ValueError(f"attention weights that sum to {total:.3f}, not to 1")
         return self
 
 

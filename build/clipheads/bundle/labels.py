@@ -61,6 +61,10 @@ class HeadLabel(Record):
 
     label: Label
     matches: list[bool] = Field(description="Of the head's descriptions, in order")
+    descriptions: Sha256 = Field(
+        description="Hash of the head's descriptions, with their properties and the wider ones,"
+        " at the time of labelling"
+    )
 
 
 class LabelsRecord(Record):
@@ -71,9 +75,6 @@ class LabelsRecord(Record):
         description="The command; a build keeps the labels of `label`, unless it names a labeller"
     )
     labeller: LabellerRecord
-    descriptions: Sha256 = Field(
-        description="Hash of the descriptions of all heads at the time of labelling"
-    )
     heads: dict[HeadId, HeadLabel]
     unanswered: dict[HeadId, str] = Field(
         description="Heads that the labeller could not label, and why"

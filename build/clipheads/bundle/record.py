@@ -13,7 +13,7 @@ def _known_format(value: object) -> object:
     if isinstance(value, int) and 0 < value < FORMAT:
         raise ValueError(
             f"built by an earlier version of head-atlas, in bundle format {value} where this one"
-            f" reads {FORMAT}; build it again"
+            f" reads {FORMAT}"
         )
     if value != FORMAT:
         raise ValueError(f"bundle format {str(value)[:20]}, but this version reads format {FORMAT}")

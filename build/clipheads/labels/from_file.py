@@ -8,6 +8,7 @@ from clipheads.bundle.disk.record_files import read_json, read_table
 from clipheads.bundle.errors import AtlasError
 from clipheads.bundle.label_names import fold_label
 from clipheads.bundle.labels import Label, LabellerRecord
+from clipheads.gallery.shown_names import shown
 from clipheads.labels.labeller import HeadLabels, Labeller
 from clipheads.labels.matching import matching_properties, read_parents
 from clipheads.texts.pools import Description
@@ -55,6 +56,7 @@ def labeller_from_file(file: Path) -> Labeller:
 def _labels(
     file: Path, rows: Sequence[Row], heads: Mapping[str, Sequence[Description]]
 ) -> dict[str, Label]:
+    name = shown(file.name)
     labels: dict[str, Label] = {}
     for where, head, text, reason in rows:
         if head not in heads:
@@ -67,11 +69,11 @@ def _labels(
         if not _is_unicode(text):
             raise AtlasError(f"{file}{where}: the label of {head} is no valid Unicode text")
         labels[head] = (
-            Label(text=text, confidence=None, reason=reason or f"Taken from {file.name}.")
+            Label(text=text, confidence=None, reason=reason or f"Taken from {name}.")
             if fold_label(text)
-            else Label(text=None, confidence=None, reason=reason or f"{file.name} leaves it blank.")
+            else Label(text=None, confidence=None, reason=reason or f"{name} leaves it blank.")
         )
-    absent = Label(text=None, confidence=None, reason=f"{file.name} does not name this head.")
+    absent = Label(text=None, confidence=None, reason=f"{name} does not name this head.")
     return {head: labels.get(head, absent) for head in heads}
 
 
@@ -79,8 +81,8 @@ def _record(file: Path) -> LabellerRecord:
     return LabellerRecord(
         kind="imported",
         method=(
-            f"The labels were made elsewhere and taken from {file.name}; a description matches a"
-            " label if the pool gives it that property."
+            f"The labels were made elsewhere and taken from {shown(file.name)}; a description"
+            " matches a label if the pool gives it that property."
         ),
     )
 

@@ -125,7 +125,8 @@ def run_after(graph: Graph, stage: Stage, workspace: Workspace) -> dict[str, Out
     wanted = after(graph, stage)
     made_here = {file for needed in wanted for file in needed.writes}
     optional = {file for other in all_stages(graph) if other.optional for file in other.writes}
-    for file in {file for needed in wanted for file in needed.reads if isinstance(file, File)}:
+    read = {file for needed in wanted for file in needed.reads if isinstance(file, File)}
+    for file in sorted(read, key=lambda file: file.path):
         if file not in made_here:
             _ensure_whole(file, workspace, optional=file in optional)
     part = [

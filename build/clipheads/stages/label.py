@@ -6,7 +6,7 @@ from clipheads.bundle.disk.locking import locked
 from clipheads.bundle.disk.owned_files import LIST, read_list, settle
 from clipheads.bundle.disk.record_files import read_record
 from clipheads.bundle.errors import AtlasError
-from clipheads.bundle.labels import LabelsRecord
+from clipheads.bundle.labels import HeadLabel, LabelsRecord
 from clipheads.bundle.progress import Silent
 from clipheads.labels.changes import LabelChanges, label_changes
 from clipheads.labels.labeller import Labeller
@@ -61,7 +61,7 @@ def relabel(folder: Path, labeller: Labeller) -> LabelChanges:
         manifest = read_record(atlas / MANIFEST.path, MANIFEST.kind, remedy=REMEDY)
         if manifest.sha256 != model.gallery_sha256:
             raise AtlasError(f"{folder}: built over another gallery; build it again over this one")
-        former = read_record(folder / LABELS.path, LABELS.kind, remedy=REMEDY)
+        former = _former_labels(folder)
 
         def given() -> LabelsRecord:
             return keep_unanswered(labels_by(labeller, folder, "label"), former)
@@ -81,9 +81,17 @@ def relabel(folder: Path, labeller: Labeller) -> LabelChanges:
         run_after(ATLAS, labels, workspace)
         after = workspace.value(LABELS_GIVEN)
     return label_changes(
-        {head: found.label for head, found in former.heads.items()},
+        {head: found.label for head, found in former.items()},
         {head: found.label for head, found in after.heads.items()},
     )
+
+
+def _former_labels(folder: Path) -> dict[str, HeadLabel]:
+    """The labels that are about to be replaced; none if they are missing or cannot be read."""
+    try:
+        return read_record(folder / LABELS.path, LABELS.kind).heads
+    except AtlasError:
+        return {}
 
 
 def _finish_interrupted(atlas: Path) -> None:

@@ -82,6 +82,8 @@ def choose_labeller(
     from clipheads.labels.chat.settings import ChatSettings
     from clipheads.labels.registry import LABELLERS, LabellerOptions
 
+    if labels is not None and (model or server):
+        raise AtlasError("--labels reads labels from a file; leave --label-model, --label-server")
     if labels is None and labeller != "openai" and (model or server):
         raise AtlasError("--label-model and --label-server go with --labeller openai")
     chat = ChatSettings(server=server, concurrency=concurrency)

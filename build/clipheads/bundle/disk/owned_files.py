@@ -237,6 +237,8 @@ def refuse_foreign(folder: Path, paths: Iterable[str], owned: Iterable[str]) -> 
                 f"{target}: was not made by head-atlas and would be overwritten; move it away, "
                 "or choose another folder"
             )
+        if target.is_dir():
+            raise AtlasError(f"{target}: a folder where a file is to be written; move it away")
         for parent in target.relative_to(folder).parents:
             if parent not in checked:
                 checked.add(parent)

@@ -14,6 +14,7 @@ import csv
 import io
 import json
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -131,6 +132,8 @@ def read_record(
         AtlasError: as `error`, if the file cannot be read, is no JSON, or no such record.
     """
     advice = f"; {remedy}" if remedy else ""
+    if _is_pipe(path):
+        raise error(f"{path}: a pipe, not a file{advice}")
     try:
         return kind.model_validate_json(_bytes(path, error, advice))
     except ValidationError as faults:
@@ -152,6 +155,13 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
         twice = next(name for name in values if names.count(name) > 1)
         raise ValueError(f"{twice!r} stands twice in one object")
     return values
+
+
+def _is_pipe(path: Path) -> bool:
+    """Whether reading `path` would wait for somebody to write to it."""
+    with suppress(OSError, ValueError):  # what is wrong with the name is said where it is read
+        return path.is_fifo()
+    return False
 
 
 def _bytes(path: Path, error: type[AtlasError], advice: str) -> bytes:
