@@ -95,8 +95,9 @@ def test_files_that_guides_name_are_there_and_hold_what_is_said_of_them(guide: P
         assert (guide.parent / path).exists(), path
     for names, path in re.findall(r"((?:`\w+`(?:, | and )?)+) (?:in|of) `([\w./-]+)`", page):
         text = (ROOT / path).read_text(encoding="utf-8")
-        for name in re.findall(r"\w+", names):
-            assert re.search(rf"\b{name}\b", text), f"{name} in {path}"
+        for name in re.findall(r"`(\w+)`", names):
+            defined = rf"^(?:    )?(?:def |class )?{name}\b|`{name}`|\"{name}\""
+            assert re.search(defined, text, re.MULTILINE), f"{name} in {path}"
 
 
 def test_the_reference_of_the_command_line_is_what_its_help_says() -> None:

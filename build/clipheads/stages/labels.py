@@ -14,11 +14,12 @@ from clipheads.bundle.disk.record_files import read_record
 from clipheads.bundle.labels import HeadLabel, Label, LabelsRecord
 from clipheads.labels.explained import label_heads_by_explained
 from clipheads.labels.labeller import Labeller
+from clipheads.stages.contributions import BASIS, STATISTICS
 from clipheads.stages.engine import Fields, Part, Stage
 from clipheads.stages.inputs import LABELS_GIVEN
 from clipheads.stages.store import REMEDY, RecordFile, Store
 from clipheads.stages.text_span import TEXTSPAN
-from clipheads.stages.texts import POOL
+from clipheads.stages.texts import DESCRIPTIONS, POOL
 from clipheads.texts.pools import Description
 from clipheads.texts.taxonomy import lineage
 
@@ -188,7 +189,8 @@ def _of_model(store: Store) -> Fields:
 labels = Stage(
     "labels",
     _make,
-    reads=(LABELS_GIVEN, TEXTSPAN, POOL),  # the last two by the labeller
+    # The labels are given, and stand in the key as they are; all else is what labellers open.
+    reads=(LABELS_GIVEN, TEXTSPAN, POOL, DESCRIPTIONS, BASIS, STATISTICS),
     writes=(LABELS,),
     settings=("bundle.record.FORMAT",),
     part=Part(reads=(LABELS,), heads=_of_heads, model=_of_model),
