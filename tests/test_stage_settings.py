@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from clipheads.demo_world.truth.ground_truth import SETTINGS
 from clipheads.stages.atlas import ATLAS
-from clipheads.stages.engine import all_stages
+from clipheads.stages.engine import all_stages, values_of
 
 BUILD = Path(__file__).parents[1] / "build" / "clipheads"
 STAGES = all_stages(ATLAS)
@@ -83,3 +84,18 @@ def test_no_number_of_the_build_is_forgotten() -> None:
         if name not in LISTED and not is_elsewhere(name)
     ]
     assert forgotten == []
+
+
+def test_no_number_of_the_ground_truth_is_forgotten() -> None:
+    numbers = [
+        name
+        for folder in ("demo_world/truth", "truth")
+        for path in sorted((BUILD / folder).glob("[!_]*.py"))
+        for name in numbers_of(".".join(path.relative_to(BUILD).with_suffix("").parts))
+    ]
+    apart = {
+        "demo_world.truth.ground_truth.VERSION",  # in the key itself
+        "demo_world.truth.observed_scenes.BATCH_SIZE",  # only how much is computed at once
+    }
+    assert sorted(set(numbers) - apart - set(SETTINGS)) == []
+    assert sorted(set(SETTINGS) - set(values_of(SETTINGS))) == []

@@ -49,7 +49,7 @@ def excess(store: Store) -> Tensor:
 
 
 def strongest_images(store: Store) -> list[list[int]]:
-    """For each head the images whose share stands out most from its mean, [heads, 12]."""
+    """For each head the images whose share stands out most from its mean, [heads, STRONGEST]."""
     columns = store.derived(excess).unbind(dim=1)
     return [top_k(column, STRONGEST)[0].tolist() for column in columns]
 

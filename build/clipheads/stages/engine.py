@@ -73,7 +73,7 @@ class Stage:
 
     def settings_now(self) -> dict[str, object]:
         """The settings with their values, which are plain JSON."""
-        return {name: _value(name) for name in self.settings}
+        return values_of(self.settings)
 
 
 Graph = Sequence[Stage | tuple[Stage, ...]]
@@ -260,6 +260,11 @@ def _group(group: Stage | tuple[Stage, ...]) -> tuple[Stage, ...]:
 
 def _name(one: Readable) -> str:
     return one.path if isinstance(one, File) else one.name
+
+
+def values_of(settings: Sequence[str]) -> dict[str, object]:
+    """The values of settings that are given as module and name, as in `maths.scores.Z`."""
+    return {name: _value(name) for name in settings}
 
 
 def _value(setting: str) -> object:

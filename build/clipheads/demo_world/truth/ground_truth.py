@@ -20,7 +20,6 @@ from clipheads.bundle.model import ModelRecord
 from clipheads.bundle.progress import Progress, Silent
 from clipheads.demo_world.truth.causes import LEAD, measure_causes, scenes_needed, true_properties
 from clipheads.demo_world.truth.faithfulness_truth import (
-    MOST_PICKS,
     attribute_questions,
     faithfulness,
     from_least_important,
@@ -39,7 +38,7 @@ from clipheads.maths.decomposition import head_basis
 from clipheads.model.clip_model import ClipModel
 from clipheads.model.load import load_model
 from clipheads.stages.earlier_bundles import adopt_earlier
-from clipheads.stages.engine import Outcome, run_stage
+from clipheads.stages.engine import Outcome, run_stage, values_of
 
 VERSION = 3
 """Raised when the same model and scenes would give other numbers."""
@@ -52,6 +51,31 @@ seeds the default labeller and its thresholds were chosen, too."""
 PAIRS = 400
 CHANGES = 150
 REFERENCE_SCENES = 480
+
+SETTINGS = (
+    "demo_world.truth.causes.LEAD",
+    "demo_world.truth.causes.SEEDS_OF_CHANGES",
+    "demo_world.truth.faithfulness_truth.MOST_PICKS",
+    "demo_world.truth.ground_truth.CHANGES",
+    "demo_world.truth.ground_truth.FIRST_REFERENCE_SEED",
+    "demo_world.truth.ground_truth.FIRST_TEST_SEED",
+    "demo_world.truth.ground_truth.PAIRS",
+    "demo_world.truth.ground_truth.REFERENCE_SCENES",
+    "demo_world.truth.label_truth.COMPARED_PICKS",
+    "demo_world.truth.labelling_methods.LEAST_COUNT",
+    "demo_world.truth.labelling_methods.TOP_IMAGES",
+    "demo_world.truth.map_truth.BEST_HEADS",
+    "demo_world.truth.map_truth.CANDIDATES",
+    "demo_world.truth.map_truth.CHOOSING_SCENES",
+    "demo_world.truth.map_truth.FIRST_CHOOSING_SEED",
+    "demo_world.truth.map_truth.FIRST_MAPPED_SEED",
+    "demo_world.truth.map_truth.MAPPED_SCENES",
+    "maths.sensitivity.PERCENTILES",
+    "maths.sensitivity.RESAMPLES",
+    "truth.faithfulness.TEMPERATURE",
+    "truth.profile_agreement.DEVIATIONS",
+)
+"""Every number that the ground truth depends on, beside those of the bundle."""
 """As many as the demo gallery has images, for the labels over another gallery."""
 
 
@@ -83,9 +107,7 @@ def write_ground_truth(
         measured = measure_ground_truth(load_model(name, device=device), bundle, progress)
         write_record(scratch / "ground-truth.json", measured)
 
-    settings = [PAIRS, CHANGES, REFERENCE_SCENES, MOST_PICKS, MAPPED_SCENES, CHOOSING_SCENES]
-    content = sha256_file(file)
-    key = sha256_json("ground truth", VERSION, settings, name, content)
+    key = sha256_json("ground truth", VERSION, values_of(SETTINGS), name, sha256_file(file))
     with locked(bundle.parent):
         adopt_earlier(bundle)
         settle(bundle)
