@@ -12,7 +12,7 @@ from checkpoints import TINY, random_clip, tiny_config, tiny_model
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from clipheads.browser import encoders as export_encoders
+from clipheads.browser import encoders
 from clipheads.browser.encoder_graphs import image_encoder, text_encoder
 from clipheads.browser.encoders import ensure_exportable, export_image_encoder, export_text_encoder
 from clipheads.browser.fidelity import MAX_ENCODER_ERROR, MAX_ERROR
@@ -145,7 +145,7 @@ def test_weights_are_stored_as_compactly_as_the_error_allows(
     basis = head_basis(tiny)[list(LAYERS)].flatten(0, 1)
     pixels = _pixels(tiny)
     coordinates = decompose(tiny, pixels).coordinates[:, list(LAYERS)].flatten(1, 2)
-    monkeypatch.setattr(export_encoders, "MAX_ENCODER_ERROR", error)
+    monkeypatch.setattr(encoders, "MAX_ENCODER_ERROR", error)
     path = tmp_path / "image.onnx"
     fidelity = export_image_encoder(tiny, LAYERS, basis, pixels, coordinates, path)
     assert fidelity.cosine_error <= error
@@ -162,8 +162,8 @@ def test_an_encoder_that_is_wrong_in_every_storage_is_refused(
     tokens = tiny.tokenize(["a cat", "a dog"])
     with torch.no_grad():
         texts = normalize(tiny.clip.encode_text(tokens), dim=-1)
-    run = export_encoders._run
-    monkeypatch.setattr(export_encoders, "_run", lambda *args, **sizes: -run(*args, **sizes))
+    run = encoders._run
+    monkeypatch.setattr(encoders, "_run", lambda *args, **sizes: -run(*args, **sizes))
     export = {
         "text": lambda: export_text_encoder(tiny, tokens, texts, basis, coordinates, path),
         "image": lambda: export_image_encoder(tiny, LAYERS, basis, pixels, coordinates, path),

@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch.nn.functional import normalize
 
-from clipheads.browser import projections as export
+from clipheads.browser import projections
 from clipheads.browser.fidelity import MAX_ERROR, MIN_SAME
 from clipheads.browser.onnx_graph import read_fidelity
 from clipheads.browser.projections import (
@@ -99,6 +99,6 @@ def test_a_disk_that_is_full_is_an_error_of_the_system(
     def full(*_: object, **__: object) -> None:
         raise SafetensorError("I/O error: No space left on device (os error 28)")
 
-    monkeypatch.setattr(export, "save_file", full)
+    monkeypatch.setattr(projections, "save_file", full)
     with pytest.raises(OSError, match="No space left on device"):
         save_tensors(tmp_path / "a.safetensors", {"a": torch.zeros(1)})
