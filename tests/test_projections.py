@@ -85,7 +85,7 @@ def test_projections_that_are_wrong_in_every_storage_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        export, "projection_model", lambda basis, storage: projection_model(-basis, storage)
+        projections, "projection_model", lambda basis, storage: projection_model(-basis, storage)
     )
     path, texts = tmp_path / "projections.onnx", normalize(_random(40, 32, seed=1), dim=-1)
     with pytest.raises(ModelError, match=r"cannot be exported: even in float32 they are off by 1"):
