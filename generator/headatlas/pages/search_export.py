@@ -272,8 +272,8 @@ def _service_worker(
     files: dict[Link, bytes | Path], modules: list[str], site: dict[str, Any]
 ) -> bytes:
     shell = ["./", *(f"./{name}" for name in modules)]
-    styles = ("atlas.css", "properties.css", "search.css", "favicon.svg")
-    shell += [_from_page(urls.asset(name)) for name in styles]
+    assets = ("atlas.css", "properties.css", "search.css", "favicon.svg", "copy.js")
+    shell += [_from_page(urls.asset(name)) for name in assets]
     script = site["runtime"]["script"]
     if "integrity" not in script:
         shell.append(script["path"])

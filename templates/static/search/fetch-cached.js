@@ -42,6 +42,12 @@ export async function fetchCached(address, { bytes, integrity, progress }) {
   return content;
 }
 
+/** Keeps what an address answered, unless the disk is full or the page not served securely. */
+export async function keepResponse(address, response) {
+  const cache = await globalThis.caches?.open(CACHE).catch(() => null);
+  await cache?.put(address, response).catch(() => {});
+}
+
 /** Unpacks gzip, unless a server already did so on the way. */
 export async function unpack(content) {
   if (content[0] !== 0x1f || content[1] !== 0x8b) return content;

@@ -18,7 +18,7 @@ import {
 } from "./analyses.js";
 import { readRows, rowOf } from "./arrays.js";
 import { completions } from "./completions.js";
-import { fetchCached, unpack } from "./fetch-cached.js";
+import { fetchCached, keepResponse, unpack } from "./fetch-cached.js";
 import { openImage, pixelsOf, preview } from "./own-image.js";
 import { normalise, onWhite, square } from "./preprocess.js";
 import { makeTokenizer } from "./tokenizer.js";
@@ -185,6 +185,15 @@ async function encode(model, blob) {
   return Object.fromEntries(Object.entries(output).map(([name, tensor]) => [name, tensor.data]));
 }
 
+/** A picture of the gallery, kept for when there is no network: a service worker may come later. */
+async function pictureOf(address) {
+  const response = await fetch(address);
+  if (!response.ok) throw new Error(`The picture could not be loaded (${response.status}).`);
+  const picture = await response.blob();
+  await keepResponse(address, new Response(picture));
+  return picture;
+}
+
 /** The image that was encoded last, which all answers about it share. */
 const seen = new Map();
 
@@ -194,9 +203,7 @@ function encoded(model, image) {
   }
   const make = async () => {
     if (image.own) return encode(model, image.file);
-    const response = await fetch(image.address);
-    if (!response.ok) throw new Error(`The picture could not be loaded (${response.status}).`);
-    return encode(model, await response.blob());
+    return encode(model, await pictureOf(image.address));
   };
   return keep(seen, `${model.address} ${image.own ?? `gallery ${image.index}`}`, make, 1);
 }
