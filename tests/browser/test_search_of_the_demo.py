@@ -343,6 +343,15 @@ def test_the_page_is_light_before_anything_is_asked(ask):
     assert sum(len(page.request.get(address).body()) for address in asked) <= 150_000
 
 
+ALL_PICTURES_ARE_KEPT = """async () => {
+  for (;;) {
+    const kept = await Promise.all([...document.images].map(({ src }) => caches.match(src)));
+    if (kept.every(Boolean)) return;
+    await new Promise((done) => setTimeout(done, 50));
+  }
+}"""
+
+
 def test_an_address_answers_the_same_elsewhere_and_without_a_network(ask, torchs):
     question = {"text": TEXT, "minus": OTHER, "image": torchs.images[7], "heads": "L1.H1"}
     pages = [ask(**question) for _ in range(2)]
@@ -354,10 +363,7 @@ def test_an_address_answers_the_same_elsewhere_and_without_a_network(ask, torchs
     assert TEXT in said[0]
     (page, _) = pages
     page.evaluate("navigator.serviceWorker.ready.then(() => true)")
-    page.wait_for_function(
-        "Promise.all([...document.images].map(({src}) => caches.match(src)))"
-        ".then((kept) => kept.every(Boolean))"
-    )
+    page.evaluate(ALL_PICTURES_ARE_KEPT)
     page.context.set_offline(True)
     page.reload()
     page.locator("#image-neighbours").wait_for()
