@@ -161,7 +161,14 @@ def test_ctrl_c_in_a_running_command_is_one_line(tmp_path: Path) -> None:
     assert one_line(said) == "head-atlas: interrupted; what is finished is kept"
 
 
+@pytest.fixture(params=["", "1"], ids=["buffered", "unbuffered"])
+def buffering(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python writes what is buffered again at its end, where nothing can catch the error."""
+    monkeypatch.setenv("PYTHONUNBUFFERED", request.param)
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+@pytest.mark.usefixtures("buffering")
 @pytest.mark.parametrize("words", [["--help"], ["audit"]])
 def test_output_to_a_full_disk_is_one_line(words: list[str]) -> None:
     with Path("/dev/full").open("w") as full:
@@ -171,6 +178,7 @@ def test_output_to_a_full_disk_is_one_line(words: list[str]) -> None:
     assert one_line(result.stderr).startswith("head-atlas: No space left on device")
 
 
+@pytest.mark.usefixtures("buffering")
 @pytest.mark.parametrize("words", [["--help"], ["audit"]])
 def test_a_reader_that_goes_away_ends_the_program_in_silence(words: list[str]) -> None:
     read, write = os.pipe()

@@ -60,6 +60,8 @@ def _end(error: BaseException) -> int:
     # An import that is interrupted may turn the interruption into an error of its own.
     if any(isinstance(cause, KeyboardInterrupt) for cause in _causes(error)):
         return _interrupted()
+    if isinstance(error, OSError):
+        _drop_output()
     if isinstance(error, BrokenPipeError):
         return 1  # whoever read the output has enough of it
     from headatlas.commands.printable import printable
@@ -71,6 +73,15 @@ def _end(error: BaseException) -> int:
         _say("".join(traceback.format_exception(error)).rstrip())
     _say(f"head-atlas: {printable(line)}")
     return code
+
+
+def _drop_output() -> None:
+    """Let what could not be written go nowhere: Python would try it again at its end, and fail."""
+    with suppress(OSError, ValueError, AttributeError):
+        sys.stdout.flush()
+        return
+    with suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def explain(error: BaseException) -> tuple[str, int]:
