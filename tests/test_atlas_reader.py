@@ -47,8 +47,8 @@ def test_nothing_there_says_what_to_run(tmp_path):
 
 
 def test_another_format_is_named(atlas):
-    edit_json(atlas / "demo-clip" / "model.json", format=3)
-    assert "bundle format 3, but this version reads format 2" in refusal(atlas)
+    edit_json(atlas / "demo-clip" / "model.json", format=4)
+    assert "bundle format 4, but this version reads format 3" in refusal(atlas)
     edit_json(atlas / "demo-clip" / "model.json", format=1)
     message = refusal(atlas)
     assert "built by an earlier version of head-atlas, in bundle format 1" in message

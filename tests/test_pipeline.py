@@ -24,6 +24,7 @@ from clipheads.bundle.images import ImagesRecord
 from clipheads.bundle.labels import Label, LabellerRecord
 from clipheads.bundle.model import ModelRecord
 from clipheads.bundle.progress import Advance
+from clipheads.bundle.record import FORMAT
 from clipheads.gallery.pictures import open_image
 from clipheads.gallery.transforms import all_transforms
 from clipheads.labels.labeller import HeadLabels
@@ -636,7 +637,7 @@ def test_an_atlas_from_before_the_list_of_files_is_taken_up(
     ):
         (atlas / "tiny" / name).unlink()
     manifest = atlas / "gallery/manifest.json"
-    manifest.write_text(manifest.read_text().replace('"format": 2', '"format": 1'))
+    manifest.write_text(manifest.read_text().replace(f'"format": {FORMAT}', '"format": 1'))
     (atlas / "tiny/search/property-gone.bin").write_bytes(b"stale")
     (atlas / "tiny/heads/notes.txt").write_text("mine")
     report = _build(inputs, atlas)

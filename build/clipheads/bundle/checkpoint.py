@@ -10,7 +10,7 @@ from clipheads.bundle.search import Preprocessing, Tokenizer
 class CheckpointRecord(Record):
     """`<model>/checkpoint.json`."""
 
-    format: Format = 2
+    format: Format = 3
     name: ModelName
     architecture: Architecture
     weights: Weights

@@ -30,7 +30,7 @@ class SkippedImage(Record):
 class GalleryManifest(Record):
     """`gallery/manifest.json`."""
 
-    format: Format = 2
+    format: Format = 3
     title: str
     sha256: str = Field(description="Hash of all pixels and metadata")
     images: list[GalleryImage]

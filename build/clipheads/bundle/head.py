@@ -79,7 +79,7 @@ class AttentionMap(Record):
 class HeadRecord(Record):
     """`<model>/heads/L11.H7.json`."""
 
-    format: Format = 2
+    format: Format = 3
     id: HeadId
     layer: Index
     head: Index

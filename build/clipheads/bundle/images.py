@@ -15,5 +15,5 @@ class HeadShare(Record):
 class ImagesRecord(Record):
     """`<model>/images.json`: for each gallery image the heads that contribute most."""
 
-    format: Format = 2
+    format: Format = 3
     images: dict[Slug, list[HeadShare]]

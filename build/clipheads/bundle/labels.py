@@ -70,7 +70,7 @@ class HeadLabel(Record):
 class LabelsRecord(Record):
     """`<model>/labels.json`."""
 
-    format: Format = 2
+    format: Format = 3
     made_by: Literal["build", "label"] = Field(
         description="The command; a build keeps the labels of `label`, unless it names a labeller"
     )

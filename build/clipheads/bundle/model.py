@@ -115,7 +115,7 @@ class ContrastRecord(Record):
 class ModelRecord(Record):
     """`<model>/model.json`."""
 
-    format: Format = 2
+    format: Format = 3
     name: ModelName
     architecture: Architecture
     weights: Weights

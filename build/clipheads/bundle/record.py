@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-FORMAT = 2
+FORMAT = 3
 """Version of the bundle; a generator refuses any other."""
 
 
@@ -20,7 +20,7 @@ def _known_format(value: object) -> object:
     return value
 
 
-Format = Annotated[Literal[2], BeforeValidator(_known_format)]
+Format = Annotated[Literal[3], BeforeValidator(_known_format)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0)]
 Index = Annotated[int, Field(ge=0)]
