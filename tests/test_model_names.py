@@ -66,9 +66,13 @@ def test_a_folder_that_was_trained_anew_is_built_anew(tmp_path: Path, photos: Pa
     assert weights(build(model, photos)) != before
 
 
-def test_a_copy_of_a_model_is_the_same_model(tmp_path: Path, photos: Path) -> None:
+@pytest.mark.parametrize("age", ["as now", "of an earlier format"])
+def test_a_copy_of_a_model_is_the_same_model(tmp_path: Path, photos: Path, age: str) -> None:
     model = write_local_dir(tmp_path / "clip", tiny_config())
-    build(model, photos)
+    record = build(model, photos).folder / "model.json"
+    if age != "as now":
+        content = json.loads(record.read_text())
+        record.write_text(json.dumps({"weights": content["weights"], "format": 1}))
     shutil.move(model, tmp_path / "elsewhere" / "clip")
     build(tmp_path / "elsewhere" / "clip", photos)
 

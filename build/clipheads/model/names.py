@@ -5,18 +5,16 @@ model folder by where it lies seen from the atlas, so that both can be moved tog
 that folder anew and building again is welcome; a folder elsewhere needs a name of its own.
 """
 
+import json
 import os
 import re
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from clipheads.bundle.disk.hashing import sha256_json
 from clipheads.bundle.disk.owned_files import made_in, publish, read_list, scratch_folder
 from clipheads.bundle.errors import ModelError
-from clipheads.bundle.model import ModelRecord
 from clipheads.bundle.names import why_no_model_name
 
 LOCAL_DIR = "local-dir:"
@@ -120,8 +118,9 @@ def _folder(model: str) -> str:
     return os.path.expanduser(model.removeprefix(LOCAL_DIR))  # noqa: PTH111
 
 
-def _weights(folder: Path) -> str | None:
+def _weights(folder: Path) -> object:
+    """SHA-256 of the weights that a bundle of any format says it is of; None if it says none."""
     try:
-        return ModelRecord.model_validate_json((folder / "model.json").read_bytes()).weights.sha256
-    except (OSError, ValidationError):
+        return json.loads((folder / "model.json").read_bytes())["weights"]["sha256"]
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return None
