@@ -146,6 +146,17 @@ def test_labels_that_were_edited_by_hand_are_kept(inputs: Path, atlas: Path) -> 
     assert "renamed" in {found.label.text for found in labels_of(atlas).heads.values()}
 
 
+def test_labels_of_the_bundle_format_before_are_kept(inputs: Path, atlas: Path) -> None:
+    relabel(atlas / "tiny", labeller_from_file(inputs / "labels.csv"))
+    labelled = labels_of(atlas)
+    file = atlas / "tiny" / "labels.json"
+    file.write_text(file.read_text().replace('"format": 3', '"format": 2'))
+
+    build(inputs, atlas, None)
+
+    assert labels_of(atlas).heads == labelled.heads
+
+
 def test_a_build_refuses_labels_that_cannot_be_read_and_label_replaces_them(
     inputs: Path, atlas: Path
 ) -> None:

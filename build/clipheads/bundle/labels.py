@@ -6,7 +6,7 @@ from pydantic import Field
 
 from clipheads.bundle.choices import LabellerKind
 from clipheads.bundle.names import HeadId
-from clipheads.bundle.record import Format, Record, Sha256
+from clipheads.bundle.record import Record, Sha256
 
 
 class LabellerRecord(Record):
@@ -68,9 +68,9 @@ class HeadLabel(Record):
 
 
 class LabelsRecord(Record):
-    """`<model>/labels.json`."""
+    """`<model>/labels.json`; it is the same in bundle formats 2 and 3."""
 
-    format: Format = 3
+    format: Literal[2, 3] = 3
     made_by: Literal["build", "label"] = Field(
         description="The command; a build keeps the labels of `label`, unless it names a labeller"
     )
