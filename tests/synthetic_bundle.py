@@ -48,6 +48,7 @@ from clipheads.bundle.profile import (
     WordReading,
 )
 from clipheads.bundle.record import Record
+from clipheads.maths.scores import concept_consistency, heads_by_consistency
 
 SHAPES = ("sun", "house", "tree", "fish", "flower", "boat", "kite", "snowman")
 COLOURS = {
@@ -398,6 +399,9 @@ def write_model(
                 confidence=record.label.confidence,
                 variance_share=record.variance_share,
                 mean_share=record.mean_share,
+                concept_consistency=concept_consistency(
+                    label, [description.matches_label for description in descriptions]
+                ),
                 first_description=descriptions[0].text,
             )
         )
@@ -443,6 +447,9 @@ def write_model(
             unlabelled=sum(s.label is None for s in summaries if s.layer >= layers - 4),
             entanglement=Score(value=0.417, low=0.25, high=0.583, count=5),
             association=Score(value=0.5, low=0.333, high=0.667, count=6),
+            consistency=heads_by_consistency(
+                [s.concept_consistency for s in summaries if s.layer >= layers - 4]
+            ),
         ),
         heads=summaries,
         terms=terms,

@@ -270,6 +270,24 @@ def test_counts_in_prose_are_those_of_the_record_and_of_the_scores(pages, render
     assert f"repeat {in_words(picks)} times" in rendered["methods/index.html"]
 
 
+def test_references_are_numbered_by_their_position_in_the_list(rendered):
+    listed = re.findall(r'<li id="ref-([a-z]+)"', rendered["methods/index.html"])
+    cited = re.findall(r'href="#ref-([a-z]+)">\[(\d+)\]', rendered["methods/index.html"])
+    assert len(cited) > 5
+    assert [(name, listed.index(name) + 1) for name, _ in cited] == [
+        (name, int(number)) for name, number in cited
+    ]
+
+
+def test_concept_consistency_of_heads_and_model_is_that_of_the_record(pages, rendered):
+    (model,) = next(page for page in pages if page.path == "index.html").content.models
+    for share in model.record.scores.consistency:
+        assert decimal(share.value, 3) in rendered["demo-clip/index.html"]
+    for own in model.record.heads:
+        said = f"concept consistency score</a> is {own.concept_consistency}."
+        assert (said in rendered[f"demo-clip/{own.id}/index.html"]) == (own.label is not None)
+
+
 def test_labelled_heads_are_also_counted_by_what_they_write(pages, rendered):
     (model,) = next(page for page in pages if page.path == "index.html").content.models
     heads = model.record.heads

@@ -1,10 +1,16 @@
-"""Entanglement and association on cases that a reader can count by hand."""
+"""Entanglement, association and concept consistency on cases that a reader can count by hand."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clipheads.maths.scores import association, entanglement, share_of_heads
+from clipheads.maths.scores import (
+    association,
+    concept_consistency,
+    entanglement,
+    heads_by_consistency,
+    share_of_heads,
+)
 
 
 def test_all_different_is_disentangled() -> None:
@@ -40,6 +46,37 @@ def test_association_needs_three_matching_descriptions() -> None:
 def test_association_needs_as_many_counts_as_labels() -> None:
     with pytest.raises(ValueError, match="zip"):
         association(["colour"], [1, 2])
+
+
+def test_concept_consistency_counts_the_matches_among_the_first_five_descriptions() -> None:
+    assert concept_consistency("colour", [True] * 10) == 5
+    assert concept_consistency("colour", [False] * 5 + [True] * 5) == 0
+    assert concept_consistency("colour", [True, False, True]) == 2
+    assert concept_consistency("colour", []) == 0
+
+
+def test_a_head_without_a_label_has_no_concept_to_be_consistent_with() -> None:
+    assert concept_consistency(None, [True] * 5) == 0
+
+
+def test_ccs_at_k_is_the_share_of_heads_with_just_that_score() -> None:
+    shares = heads_by_consistency([5, 5, 3, 0, 1, 5, 3, 5])
+    assert [share.count for share in shares] == [1, 1, 0, 2, 0, 4]
+    assert [share.value for share in shares] == [1 / 8, 1 / 8, 0, 2 / 8, 0, 4 / 8]
+
+
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=64))
+def test_every_head_has_one_concept_consistency_score(scores: list[int]) -> None:
+    shares = heads_by_consistency(scores)
+    assert sum(share.count for share in shares) == len(scores)
+    assert sum(share.value for share in shares) == pytest.approx(1, abs=6e-6)
+    assert sum(k * share.count for k, share in enumerate(shares)) == sum(scores)
+
+
+@pytest.mark.parametrize("beyond", [-1, 6])
+def test_a_concept_consistency_score_beyond_the_descriptions_is_refused(beyond: int) -> None:
+    with pytest.raises(ValueError, match=f"between 0 and 5, not at {beyond}"):
+        heads_by_consistency([2, beyond])
 
 
 def test_no_head_has_no_score() -> None:

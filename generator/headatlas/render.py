@@ -5,7 +5,7 @@ from functools import lru_cache
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from clipheads.bundle.labels import LABELLED_BY
-from clipheads.bundle.model import MATCHES_NEEDED
+from clipheads.bundle.model import CONSISTENCY_TEXTS, MATCHES_NEEDED
 from headatlas import formats, urls
 from headatlas.pages import methods
 from headatlas.pages.page import Page
@@ -45,6 +45,7 @@ def environment() -> Environment:
     made.tests["web_address"] = is_web_address
     made.globals |= {
         "matches_needed": MATCHES_NEEDED,
+        "consistency_texts": CONSISTENCY_TEXTS,
         "labelled_by": LABELLED_BY,
         "home": urls.HOME,
         "models": urls.HOME.at("models"),

@@ -47,15 +47,23 @@ class Score(Record):
 MATCHES_NEEDED = 3
 """Descriptions that must match the label for a head to be associated with it."""
 
+CONSISTENCY_TEXTS = 5
+"""The first so many descriptions of a head count towards its concept consistency score."""
+
 
 class Scores(Record):
-    """Entanglement and association (section 4 of the paper)."""
+    """Entanglement, association (section 4 of the paper), and concept consistency."""
 
     layers: list[int]
     heads: int
     unlabelled: int
     entanglement: Score
     association: Score
+    consistency: list[Score] = Field(
+        min_length=CONSISTENCY_TEXTS + 1,
+        max_length=CONSISTENCY_TEXTS + 1,
+        description="CCS@0, CCS@1, …: share of heads with just this concept consistency score",
+    )
 
 
 class Term(Record):
@@ -79,6 +87,11 @@ class HeadSummary(Record):
     confidence: float | None = Field(description="Share of the labeller's weight; None if unknown")
     variance_share: float
     mean_share: float
+    concept_consistency: int = Field(
+        ge=0,
+        le=CONSISTENCY_TEXTS,
+        description="CCS: how many of the head's first descriptions match its label",
+    )
     first_description: str
 
     @model_validator(mode="after")

@@ -1,6 +1,7 @@
-"""Entanglement and association: two numbers for how interpretable a model's heads are.
+"""Entanglement, association, concept consistency: how interpretable the heads of a model are.
 
-Section 4 of Madasu et al. (2024), over the heads of the last four layers.
+The first two are those of section 4 of Madasu et al. (2024), over the heads of the last four
+layers; concept consistency is that of Madasu et al. (2025), arXiv:2503.11103.
 """
 
 from collections import Counter
@@ -8,7 +9,7 @@ from collections.abc import Sequence
 from math import sqrt
 
 from clipheads.bundle.label_names import fold_label
-from clipheads.bundle.model import MATCHES_NEEDED, Score
+from clipheads.bundle.model import CONSISTENCY_TEXTS, MATCHES_NEEDED, Score
 
 Z = 1.959964
 """The 97.5th percentile of the standard normal distribution: an interval of 95 %."""
@@ -44,6 +45,33 @@ def association(labels: Sequence[str | None], matching: Sequence[int]) -> Score:
             for label, count in zip(labels, matching, strict=True)
         ]
     )
+
+
+def concept_consistency(label: str | None, matches: Sequence[bool]) -> int:
+    """CCS of a head: how many of its first five descriptions match its label.
+
+    Args:
+        label: of the head; None for an unlabelled one, whose CCS is 0.
+        matches: whether each of its descriptions matches, in their order.
+
+    >>> concept_consistency("colour", [True, True, False, True, False, True])
+    3
+    """
+    return 0 if label is None else sum(map(bool, matches[:CONSISTENCY_TEXTS]))
+
+
+def heads_by_consistency(scores: Sequence[int]) -> list[Score]:
+    """CCS@K for K = 0, 1, …, 5: the share of heads with a CCS of just K; they sum to 1.
+
+    Args:
+        scores: the CCS of each head.
+
+    Raises:
+        ValueError: if there is no head, or a CCS is none of these.
+    """
+    if beyond := set(scores) - set(range(CONSISTENCY_TEXTS + 1)):
+        raise ValueError(f"a CCS lies between 0 and {CONSISTENCY_TEXTS}, not at {min(beyond)}")
+    return [share_of_heads([score == k for score in scores]) for k in range(CONSISTENCY_TEXTS + 1)]
 
 
 def share_of_heads(counted: Sequence[bool]) -> Score:

@@ -11,7 +11,12 @@ from clipheads.bundle.images import HeadShare, ImagesRecord
 from clipheads.bundle.model import HeadSummary, ModelRecord, Scores
 from clipheads.bundle.names import head_id
 from clipheads.maths.neighbours import top_k
-from clipheads.maths.scores import association, entanglement
+from clipheads.maths.scores import (
+    association,
+    concept_consistency,
+    entanglement,
+    heads_by_consistency,
+)
 from clipheads.stages import properties as of_properties
 from clipheads.stages.checkpoint import CHECKPOINT
 from clipheads.stages.contributions import COORDINATES, excess
@@ -47,6 +52,7 @@ def head_summary(record: HeadRecord) -> HeadSummary:
         confidence=record.label.confidence,
         variance_share=record.variance_share,
         mean_share=record.mean_share,
+        concept_consistency=_consistency(record),
         first_description=record.descriptions[0].text if record.descriptions else "",
     )
 
@@ -63,7 +69,12 @@ def scores_of(heads: Sequence[HeadRecord], layers: int) -> Scores:
         unlabelled=labels.count(None),
         entanglement=entanglement(labels),
         association=association(labels, matching),
+        consistency=heads_by_consistency([_consistency(head) for head in scored]),
     )
+
+
+def _consistency(head: HeadRecord) -> int:
+    return concept_consistency(head.label.text, [row.matches_label for row in head.descriptions])
 
 
 def records_stage(analyses: Sequence[Stage]) -> Stage:
@@ -91,6 +102,7 @@ def records_stage(analyses: Sequence[Stage]) -> Stage:
             "stages.records.SCORED_LAYERS",
             "maths.scores.Z",
             "bundle.model.MATCHES_NEEDED",
+            "bundle.model.CONSISTENCY_TEXTS",
             *of_properties.SETTINGS,
             *(setting for part in parts for setting in part.settings),
         ),

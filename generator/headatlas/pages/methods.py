@@ -16,6 +16,7 @@ SECTIONS = {
     "labels": "Labels",
     "entanglement": "Entanglement score",
     "association": "Association score",
+    "consistency": "Concept consistency score",
     "neighbours": "Neighbours",
     "segmentation": "Heat maps",
     "attention": "Attention",
