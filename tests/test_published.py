@@ -1,7 +1,7 @@
 """Every published head has its page at its permanent address; a build takes it over."""
 
 import json
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,7 @@ from headatlas.pages.published import published_view
 from headatlas.pages.published_head import PublishedHeadContent
 from headatlas.pages.published_labels import PublishedLabelsContent
 from headatlas.pages.site_view import SiteView
+from headatlas.pages.table1 import Table1Content
 from headatlas.pages.view import model_views
 from headatlas.publish.check import check_site
 from headatlas.site import generate_site
@@ -181,3 +182,14 @@ def test_the_compare_page_shows_computed_and_printed_scores(tmp_path: Path) -> N
     # The paper's definition, counted from the published labels.
     for count in ("29 of 48", "25 of 48", "22 of 48", "39 of 64", "41 of 64"):
         assert count in table1
+
+
+def test_the_first_sentence_on_table_1_counts_as_the_record_does(pages: list[Page]) -> None:
+    (page,) = (page for page in pages if page.template == "table1.html")
+    content = page.content
+    assert isinstance(content, Table1Content)
+    values = [(row.entanglement, row.shared.value) for row in PAPER.models]
+    reversed_pairs = sum((a[0] - b[0]) * (a[1] - b[1]) < 0 for a, b in combinations(values, 2))
+    assert content.shared_reading.reversed_order == reversed_pairs
+    assert content.pairs == len(list(combinations(values, 2)))
+    assert [(slope.left, slope.right) for slope in content.slopes] == values
