@@ -19,7 +19,7 @@ from headatlas.pictures.heat_maps import (
     peak,
     strongest_region,
 )
-from headatlas.template_files import templates_folder
+from headatlas.template_files import atlas_css
 
 grids = arrays(
     np.float64,
@@ -89,6 +89,6 @@ def test_the_region_of_the_largest_value_is_said_in_words():
 
 
 def test_swatches_in_keys_have_the_colours_of_the_maps():
-    css = (templates_folder() / "static" / "atlas.css").read_text("utf-8")
+    css = atlas_css().decode()
     for name, colour in (("warm", WARM), ("cool", COOL)):
         assert f"--{name}-fill: #{bytes(colour).hex()};" in css

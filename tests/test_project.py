@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from headatlas.template_files import SHEETS
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -61,10 +63,18 @@ def test_the_generator_the_commands_and_the_bundle_are_loaded_without_torch() ->
 
 def test_no_module_is_longer_than_400_lines() -> None:
     modules = [*(ROOT / "build").rglob("*.py"), *(ROOT / "generator").rglob("*.py")]
+    static = ROOT / "templates" / "static"
+    modules += [path for kind in ("css", "js") for path in static.rglob(f"*.{kind}")]
     lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in modules}
 
-    assert len(lengths) > 150
+    assert len(lengths) > 200
     assert {path.name: lines for path, lines in lengths.items() if lines > 400} == {}
+
+
+def test_the_stylesheet_has_every_part_that_there_is() -> None:
+    parts = (ROOT / "templates" / "static" / "atlas").glob("*.css")
+
+    assert sorted(SHEETS) == sorted(path.stem for path in parts)
 
 
 def test_the_architecture_lists_every_module_with_its_idea() -> None:
@@ -134,6 +144,6 @@ def test_the_wheel_carries_packages_templates_and_data(tmp_path: Path) -> None:
         "clipheads/data/words.csv",
         "headatlas/render.py",
         "headatlas/templates/page.html",
-        "headatlas/templates/static/atlas.css",
+        "headatlas/templates/static/atlas/colours.css",
     } <= names
     assert not [name for name in names if "__pycache__" in name]

@@ -28,7 +28,7 @@ from headatlas.publish.base_url import parse_base_url
 from headatlas.publish.output import Output, site_output
 from headatlas.publish.schemas import schema_files
 from headatlas.render import render
-from headatlas.template_files import templates_folder
+from headatlas.template_files import atlas_css, templates_folder
 from headatlas.urls import Link, Urls
 
 
@@ -106,7 +106,9 @@ def _assets(atlas: Atlas) -> dict[Link, bytes]:
     static = (templates_folder() / "static").iterdir()
     files = {urls.asset(path.name): path.read_bytes() for path in sorted(static) if path.is_file()}
     properties = {prop.slug for model in atlas.models for prop in model.record.properties}
-    return files | {urls.asset("properties.css"): stylesheet(len(properties)).encode()}
+    files[urls.asset("atlas.css")] = atlas_css()
+    files[urls.asset("properties.css")] = stylesheet(len(properties)).encode()
+    return files
 
 
 def _lists(atlas: Path) -> dict[Path, bytes]:
