@@ -30,7 +30,9 @@ from headatlas.formats import (
 from headatlas.pages import (
     contrast,
     contrasts,
+    finder,
     head,
+    heads,
     home,
     image,
     images,
@@ -51,6 +53,8 @@ COMPUTED = (
     methods,
     not_found,
     model,
+    heads,
+    finder,
     head,
     properties,
     property,

@@ -55,6 +55,7 @@ def environment() -> Environment:
         "ground_truth": urls.GROUND_TRUTH,
         "published_labels": urls.PUBLISHED_LABELS,
         "search": urls.SEARCH,
+        "all_heads": urls.heads(),
         "schemas": {name: urls.schema(name) for name in RECORDS},
         "method": {anchor: urls.METHODS.at(anchor) for anchor in methods.SECTIONS},
     }

@@ -56,6 +56,21 @@ def head_data(model: str, identity: str) -> Link:
     return Link(f"{model}/{identity}/head.json")
 
 
+def heads(part: int = 1) -> Link:
+    """One part of the list of the heads of all models, counted from 1."""
+    return Link(f"heads/{f'{part}/' if part > 1 else ''}index.html")
+
+
+def heads_texts(part: int) -> Link:
+    """The descriptions of the heads of one part of that list, for its filter."""
+    return Link(f"heads/{f'{part}/' if part > 1 else ''}texts.js")
+
+
+def finder(model: str) -> Link:
+    """The table and the scatter plot of a model's heads by what is measured of them."""
+    return Link(f"{model}/finder/index.html")
+
+
 def properties(model: str) -> Link:
     """The list of a model's properties."""
     return Link(f"{model}/properties/index.html")
@@ -123,6 +138,7 @@ TOP_LEVEL = frozenset(
         NOT_FOUND,
         METHODS,
         SEARCH,
+        heads(),
         COMPARE,
         GROUND_TRUTH,
         TABLE_1,

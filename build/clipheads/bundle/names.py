@@ -10,6 +10,7 @@ RESERVED_NAMES = (
     "compare",
     "gallery",
     "ground-truth",
+    "heads",
     "index.html",
     "methods",
     "published-labels",

@@ -12,6 +12,7 @@ from clipheads.bundle.label_names import fold_label
 from clipheads.bundle.model import ContrastRecord, HeadSummary, ModelRecord, PropertyRecord
 from headatlas import urls
 from headatlas.atlas_reader import Atlas, ModelBundle
+from headatlas.pages.metrics import Metric, metrics_of
 from headatlas.pages.page import ATLAS, Crumb
 from headatlas.pictures.heat_maps import peak
 from headatlas.pictures.palette import COLOURS, assign
@@ -85,10 +86,13 @@ class ModelView:
     images_page: Link
     properties_page: Link
     contrasts_page: Link
+    finder_page: Link
     heads: tuple[HeadView, ...]
     rows: tuple[tuple[int, tuple[HeadView, ...]], ...]
     """Layers with their heads, the last layer first: it writes into the embedding last."""
     properties: tuple[PropertyView, ...]
+    metrics: tuple[Metric, ...]
+    """Everything that is measured of its heads."""
     contrasts: tuple[tuple[ContrastRecord, Link], ...]
     pictures: dict[str, Picture]
     labelled: int
@@ -181,6 +185,7 @@ def _view(bundle: ModelBundle, gallery: GalleryManifest, numbers: dict[str, int]
         images_page=urls.images(name),
         properties_page=urls.properties(name),
         contrasts_page=urls.contrasts(name),
+        finder_page=urls.finder(name),
         heads=heads,
         rows=tuple(
             (
@@ -195,6 +200,7 @@ def _view(bundle: ModelBundle, gallery: GalleryManifest, numbers: dict[str, int]
             for layer in sorted(record.layers, reverse=True)
         ),
         properties=properties,
+        metrics=metrics_of(bundle),
         contrasts=tuple(
             (contrast, urls.contrast(name, contrast.slug)) for contrast in record.contrasts
         ),
