@@ -13,6 +13,7 @@ from safetensors.numpy import save_file
 from synthetic_head import draw_numbers, head_record
 from synthetic_scenes import paint, scene
 
+from clipheads.bundle.contrast import ContrastHead, ContrastMap, ContrastRecord
 from clipheads.bundle.gallery import GalleryImage, GalleryManifest, SkippedImage
 from clipheads.bundle.head import (
     Neighbour,
@@ -21,7 +22,6 @@ from clipheads.bundle.images import HeadShare, ImagesRecord
 from clipheads.bundle.labels import LabellerRecord
 from clipheads.bundle.model import (
     Architecture,
-    ContrastRecord,
     HeadSummary,
     ModelRecord,
     PropertyQuery,
@@ -223,7 +223,11 @@ def write_model(
                 slug="boat-house",
                 first="boat",
                 second="house",
-                maps=[numbers.heat(i) for i in range(min(6, count))],
+                maps=[
+                    ContrastMap(**dict(numbers.heat(i)), rank=(i + 1) / count)
+                    for i in range(min(6, count))
+                ],
+                heads=[ContrastHead(head=summary.id, share=0.1) for summary in summaries[:2]],
             )
         ],
         profile=profile,

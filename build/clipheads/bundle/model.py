@@ -5,7 +5,8 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from clipheads.bundle.choices import NumberFormat
-from clipheads.bundle.head import HeatMap, Neighbour
+from clipheads.bundle.contrast import ContrastRecord
+from clipheads.bundle.head import Neighbour
 from clipheads.bundle.labels import LabellerRecord
 from clipheads.bundle.names import HeadId, ModelName, Slug
 from clipheads.bundle.pool import DescriptionPool
@@ -114,15 +115,6 @@ class PropertyRecord(Record):
     slug: Slug
     heads: list[HeadId] = Field(min_length=1)
     queries: list[PropertyQuery] = Field(description="Example images, top 4 neighbours each")
-
-
-class ContrastRecord(Record):
-    """First text minus second text, summed over all layers and heads of the bundle."""
-
-    slug: Slug
-    first: str
-    second: str
-    maps: list[HeatMap]
 
 
 class ModelRecord(Record):

@@ -8,24 +8,30 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from clipheads.browser.projections import save_tensors
+from clipheads.bundle.contrast import ContrastHead, ContrastMap, ContrastRecord
 from clipheads.bundle.head import DescriptionRecord, HeatMap, TopicMaps
-from clipheads.bundle.model import ContrastRecord
+from clipheads.bundle.names import head_id
 from clipheads.bundle.slugs import unique_slugs
+from clipheads.maths.contrasts import shares_along
 from clipheads.maths.heat_maps import TopicRequest, draw_maps
+from clipheads.maths.neighbours import top_k
 from clipheads.stages import map_plan as plan
+from clipheads.stages.checkpoint import CHECKPOINT
+from clipheads.stages.contributions import BASIS, COORDINATES
 from clipheads.stages.engine import Fields, Part, Stage
 from clipheads.stages.gallery import MANIFEST, image_ids
 from clipheads.stages.gallery_pass import patch_contributions
 from clipheads.stages.inputs import HEADS, IMAGES, MODEL, basis_of_this_run
 from clipheads.stages.labels import LABELS
-from clipheads.stages.map_plan import described_images, map_plan
+from clipheads.stages.map_plan import contrast_images, described_images, map_plan
 from clipheads.stages.neighbours import neighbour_list
 from clipheads.stages.rounding import rounded
 from clipheads.stages.store import Store, Tensors
 from clipheads.stages.text_span import TEXTSPAN
-from clipheads.stages.texts import POOL, TOPICS, text_embeddings
+from clipheads.stages.texts import POOL, TOPICS, text_embeddings, text_rows
 
 SHARD_MAPPED_IMAGES = 64
+CONTRAST_HEADS = 8
 
 HEAT_MAPS = Tensors("heatmaps.safetensors")
 """`maps` [maps, rows, columns] float16"""
@@ -103,20 +109,48 @@ def _of_heads(store: Store) -> Iterator[Fields]:
 
 def _of_model(store: Store) -> Fields:
     images, contrasts = image_ids(store), store.record(TOPICS).contrasts
-    wanted = store.derived(map_plan)
-    position = len(wanted.positions())
+    position = len(store.derived(map_plan).positions())
     texts = [f"{first} minus {second}" for first, second in contrasts]
     records = []
-    for (first, second), slug, requests in zip(
-        contrasts, unique_slugs((text, text) for text in texts), wanted.contrasts, strict=True
+    for (first, second), slug, (shown, ranks) in zip(
+        contrasts,
+        unique_slugs((text, text) for text in texts),
+        store.derived(contrast_images),
+        strict=True,
     ):
         maps = [
-            HeatMap(image=images[request.image], map=position + index)
-            for index, request in enumerate(requests)
+            ContrastMap(image=images[image], map=position + index, rank=rounded(rank))
+            for index, (image, rank) in enumerate(zip(shown, ranks, strict=True))
         ]
         position += len(maps)
-        records.append(ContrastRecord(slug=slug, first=first, second=second, maps=maps))
+        records.append(
+            ContrastRecord(
+                slug=slug,
+                first=first,
+                second=second,
+                maps=maps,
+                heads=_heads_along(store, first, second),
+            )
+        )
     return {"contrasts": records}
+
+
+def _heads_along(store: Store, first: str, second: str) -> list[ContrastHead]:
+    """The heads that tell two texts apart most."""
+    rows, embeddings = store.derived(text_rows), store.derived(text_embeddings)
+    basis = store.tensor(BASIS, "basis")
+    direction = embeddings[rows[first]] - embeddings[rows[second]]
+    shares = shares_along(
+        store.tensor(COORDINATES, "coordinates"),
+        torch.einsum("hdr,d->hr", basis, direction.to(basis)),
+        store.tensor(COORDINATES, "embeddings") @ direction,
+    )
+    positions, values = top_k(shares, CONTRAST_HEADS)
+    heads = store.record(CHECKPOINT).heads
+    return [
+        ContrastHead(head=head_id(*heads[position]), share=rounded(share))
+        for position, share in zip(positions.tolist(), values.tolist(), strict=True)
+    ]
 
 
 heat_maps = Stage(
@@ -131,9 +165,13 @@ heat_maps = Stage(
     ),
     version=2,
     part=Part(
-        reads=(MANIFEST, LABELS, HEAT_MAPS, *plan.READS),
+        reads=(CHECKPOINT, MANIFEST, LABELS, HEAT_MAPS, *plan.READS),
         heads=_of_heads,
         model=_of_model,
-        settings=(*plan.SETTINGS, "bundle.slugs.MAX_LENGTH"),
+        settings=(
+            *plan.SETTINGS,
+            "stages.heat_maps.CONTRAST_HEADS",
+            "bundle.slugs.MAX_LENGTH",
+        ),
     ),
 )

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
+from clipheads.bundle.contrast import SHOWN_IMAGES, SHOWN_WITHIN
+from clipheads.maths.contrasts import worse_ranks
 from clipheads.maths.heat_maps import ContrastRequest, TopicRequest
 from clipheads.maths.neighbours import text_neighbours, top_k
 from clipheads.stages.contributions import BASIS, COORDINATES
@@ -15,14 +16,14 @@ from clipheads.stages.texts import POOL, TEXTS, TOPICS, text_embeddings, text_ro
 
 DESCRIPTION_MAPS = 3
 TOPIC_MAPS = 3
-CONTRAST_MAPS = 4
 
 READS = (*TEXTS, TEXTSPAN, BASIS, COORDINATES)
 SETTINGS = (
     "stages.neighbours.NEIGHBOURS",
     "stages.map_plan.DESCRIPTION_MAPS",
     "stages.map_plan.TOPIC_MAPS",
-    "stages.map_plan.CONTRAST_MAPS",
+    "bundle.contrast.SHOWN_IMAGES",
+    "bundle.contrast.SHOWN_WITHIN",
 )
 
 
@@ -57,6 +58,22 @@ def described_images(store: Store) -> list[tuple[Tensor, Tensor]]:
     ]
 
 
+def contrast_images(store: Store) -> list[tuple[list[int], list[float]]]:
+    """For each contrast the images that are near to both texts, with `worse_ranks`, best first.
+
+    At most `SHOWN_IMAGES` images within `SHOWN_WITHIN`, or else the best image alone.
+    """
+    rows, embeddings = store.derived(text_rows), store.derived(text_embeddings)
+    found = []
+    for texts in store.record(TOPICS).contrasts:
+        first, second = (_images(store) @ embeddings[rows[text]] for text in texts)
+        ranks = worse_ranks(first, second)
+        best, negated = top_k(-ranks, SHOWN_IMAGES)
+        near = max(1, int((-negated <= SHOWN_WITHIN).sum()))
+        found.append((best[:near].tolist(), (-negated[:near]).tolist()))
+    return found
+
+
 def map_plan(store: Store) -> MapPlan:
     """Choose the maps of a bundle."""
     rows = store.derived(text_rows)
@@ -64,7 +81,6 @@ def map_plan(store: Store) -> MapPlan:
     topics = [rows[topic.text] for topic in given.topics]
     over = _topic_images(store, topics).tolist()
     contrasts = [(rows[first], rows[second]) for first, second in given.contrasts]
-    both = _contrast_images(store, contrasts).tolist()
     nearest = [positions[:, :DESCRIPTION_MAPS] for positions, _ in store.derived(described_images)]
     return MapPlan(
         descriptions=[
@@ -83,7 +99,9 @@ def map_plan(store: Store) -> MapPlan:
         ],
         contrasts=[
             [ContrastRequest(image, first, second) for image in images]
-            for (first, second), images in zip(contrasts, both, strict=True)
+            for (first, second), (images, _) in zip(
+                contrasts, store.derived(contrast_images), strict=True
+            )
         ],
     )
 
@@ -100,16 +118,6 @@ def _picked_rows(store: Store) -> list[list[int]]:
 def _topic_images(store: Store, topics: list[int]) -> Tensor:
     """For each topic the images of highest cosine in the joint embedding, [topics, 3]."""
     return top_k(store.derived(text_embeddings)[topics] @ _images(store).T, TOPIC_MAPS)[0]
-
-
-def _contrast_images(store: Store, contrasts: list[tuple[int, int]]) -> Tensor:
-    """For each contrast the images in which both texts are likeliest, [contrasts, 4].
-
-    That is where the lower of the two cosines is highest.
-    """
-    embeddings = store.derived(text_embeddings)
-    cosines = [embeddings[[pair[side] for pair in contrasts]] @ _images(store).T for side in (0, 1)]
-    return top_k(torch.minimum(*cosines), CONTRAST_MAPS)[0]
 
 
 def _images(store: Store) -> Tensor:

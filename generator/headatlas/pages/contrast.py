@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from clipheads.bundle.model import ContrastRecord
+from clipheads.bundle.contrast import SHOWN_IMAGES, SHOWN_WITHIN, ContrastMap, ContrastRecord
 from headatlas.citations import of_model
 from headatlas.pages.page import Crumb, Page
 from headatlas.pages.site_view import SiteView
-from headatlas.pages.view import HeatMapView, ModelView
+from headatlas.pages.view import HeadView, HeatMapView, ModelView
 from headatlas.urls import Link
 
 
@@ -16,7 +16,18 @@ class ContrastContent:
 
     model: ModelView
     record: ContrastRecord
-    heat: tuple[HeatMapView, ...]
+    pictures: tuple[tuple[HeatMapView, ContrastMap], ...]
+    heads: tuple[tuple[HeadView, float], ...]
+    """Those that tell the two texts apart most, with their shares."""
+
+    within: float = SHOWN_WITHIN
+    most_pictures: int = SHOWN_IMAGES
+
+    @property
+    def in_all_layers(self) -> bool:
+        """Whether the bundle has the heads of every layer."""
+        record = self.model.record
+        return len(record.layers) == record.architecture.layers
 
 
 def pages(site: SiteView) -> list[Page]:
@@ -33,7 +44,13 @@ def _page(model: ModelView, record: ContrastRecord, link: Link) -> Page:
         title=f"{title} in {name}",
         description=f"Where {name} sees {record.first} rather than {record.second}, summed over "
         "all its heads.",
-        content=ContrastContent(model=model, record=record, heat=model.heat(record.maps)),
+        content=ContrastContent(
+            model=model,
+            record=record,
+            pictures=tuple(zip(model.heat(record.maps), record.maps, strict=True)),
+            heads=tuple((model.head(head.head), head.share) for head in record.heads),
+        ),
         trail=(*model.trail, Crumb("Contrasts", model.contrasts_page)),
+        sections={"heads": "Heads that tell them apart"},
         reference=of_model(model.record, f"contrast {title}"),
     )

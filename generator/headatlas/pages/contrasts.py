@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from clipheads.bundle.model import ContrastRecord
+from clipheads.bundle.contrast import ContrastRecord
 from headatlas.citations import of_model
 from headatlas.pages.page import Page
 from headatlas.pages.site_view import SiteView

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from clipheads.bundle.contrast import ContrastRecord
 from clipheads.bundle.gallery import GalleryImage, GalleryManifest
 from clipheads.bundle.head import HeatMap, Neighbour
 from clipheads.bundle.label_names import fold_label
-from clipheads.bundle.model import ContrastRecord, HeadSummary, ModelRecord, PropertyRecord
+from clipheads.bundle.model import HeadSummary, ModelRecord, PropertyRecord
 from headatlas import urls
 from headatlas.atlas_reader import Atlas, ModelBundle
 from headatlas.pages.metrics import Metric, metrics_of
