@@ -1,40 +1,97 @@
-"""How to cite a page: a sentence and a BibTeX entry, which pin what a model's page was computed on.
+"""How to cite a page: an entry for it, and one for the publication that its facts come from.
 
-Keys are made from addresses, so that no two pages share one.
+An entry pins what a model's page was computed on. Its key is made from the path of the page, so
+that no two pages share one.
 """
 
-import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
 from importlib.metadata import version
 
 from clipheads.bundle.model import ModelRecord
+from headatlas import citation_formats
+from headatlas.citation_formats import Entry
+from headatlas.urls import Link, Urls
 
 YEAR = 2026
-"""Of this version. Not of the day: the same atlas gives the same pages."""
+"""Of this version of the program, as CITATION.cff says: the year of every page. Not of the day that
+a site is made, because the same atlas gives the same pages."""
 
-PAPER = (
-    "@misc{madasu2024quantifying,\n"
-    "  title = {Quantifying and Enabling the Interpretability of {CLIP}-like Models},\n"
-    "  author = {Madasu, Avinash and Gandelsman, Yossi and Lal, Vasudev and Howard, Phillip},\n"
-    "  year = {2024},\n"
-    "  eprint = {2409.06579},\n"
-    "  archiveprefix = {arXiv},\n"
-    "  url = {https://arxiv.org/abs/2409.06579}\n"
-    "}"
+HERE = "{address}"
+"""Stands for the address of a page that learns it only when it is opened."""
+
+METHOD = Entry(
+    key="gandelsman2024interpreting",
+    title="Interpreting CLIP's Image Representation via Text-Based Decomposition",
+    authors=("Gandelsman, Yossi", "Efros, Alexei A.", "Steinhardt, Jacob"),
+    year=2024,
+    venue="International Conference on Learning Representations",
+    arxiv="2310.05916",
+    url="https://arxiv.org/abs/2310.05916",
 )
-"""The entry of the paper whose labels a page shows."""
+"""The paper whose method the computed pages apply."""
+
+PAPER = Entry(
+    key="madasu2024quantifying",
+    title="Quantifying and Enabling the Interpretability of CLIP-like Models",
+    authors=("Madasu, Avinash", "Gandelsman, Yossi", "Lal, Vasudev", "Howard, Phillip"),
+    year=2024,
+    arxiv="2409.06579",
+    url="https://arxiv.org/abs/2409.06579",
+)
+"""The paper whose labels the published pages show."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """A citation in one format, as the page shows it."""
+
+    name: str
+    text: str
+    later: str | None
+    """The same with HERE for the address; None if the text has it."""
+    file: str | None = None
+    """Name of the file as which a reader can save it."""
 
 
 @dataclass(frozen=True)
 class Citation:
     """One page, as a reference list wants it."""
 
-    plain: str
-    bibtex: str
+    entry: Entry
     address: str
     """The permanent address, or the path from the site's root if the site has no base URL."""
-    source: str | None = None
-    """The BibTeX entry of the publication that the page takes its facts from."""
+    stem: str
+    """Name of a file of this citation, without its suffix."""
+    source: Entry | None = None
+    """The publication that the page takes its method or its facts from."""
+
+    @property
+    def address_known(self) -> bool:
+        """Whether the address is absolute."""
+        return self.entry.url is not None
+
+    @cached_property
+    def forms(self) -> tuple[Form, ...]:
+        """The page in all formats, the two that most readers want first."""
+        formats = (
+            ("Citation", citation_formats.plain, None),
+            ("BibTeX", citation_formats.bibtex, "bib"),
+            ("RIS", citation_formats.ris, "ris"),
+            ("Markdown", citation_formats.markdown, None),
+            ("LaTeX", citation_formats.bibitem, None),
+        )
+        return tuple(self._form(*row) for row in formats)
+
+    def _form(self, name: str, write: Callable[[Entry], str], suffix: str | None) -> Form:
+        later = None if self.address_known else write(replace(self.entry, url=HERE))
+        return Form(name, write(self.entry), later, suffix and f"{self.stem}.{suffix}")
+
+    @property
+    def source_bibtex(self) -> str | None:
+        """The BibTeX entry of the source."""
+        return citation_formats.bibtex(self.source) if self.source else None
 
 
 @dataclass(frozen=True)
@@ -44,30 +101,26 @@ class Reference:
     title: str
     note: str = f"clip-head-atlas {version('clip-head-atlas')}"
     """What the page was computed by and on."""
-    source: str | None = None
-    """The BibTeX entry of the publication that the page takes its facts from."""
+    source: Entry | None = None
+    """The publication that the page takes its method or its facts from."""
 
-    def at(self, address: str) -> Citation:
-        """The citation of the page at this address, which is absolute or a path of the site."""
-        title = self.title[0].upper() + self.title[1:]
-        absolute = "://" in address
-        where = address if absolute else f"Path {address} of this site"
-        path = re.sub(r"^\w+://[^/]*", "", address).strip("/")
-        # Of what a file name may hold, BibTeX's keys may not hold the percent sign.
-        key = ":".join(["clip-head-atlas", *path.split("/")]).rstrip(":").replace("%", "_")
-        lines = [
-            f"  title = {{{_escape(title)}}}",
-            "  author = {{CLIP Head Atlas}}",
-            f"  year = {{{YEAR}}}",
-            f"  url = {{{address}}}" if absolute else f"  howpublished = {{{_escape(where)}}}",
-            f"  note = {{{_escape(self.note)}}}",
-        ]
-        return Citation(
-            plain=f"CLIP Head Atlas: {title} ({YEAR}). {self.note}. {where}",
-            bibtex=f"@misc{{{key},\n" + ",\n".join(lines) + "\n}",
-            address=address,
-            source=self.source,
+    def at(self, link: Link, urls: Urls) -> Citation:
+        """The citation of the page `link` of a site that will lie at `urls`."""
+        address = urls.permanent(link)
+        parts = link.path.removesuffix("index.html").strip("/").split("/")
+        known = urls.base_url is not None
+        entry = Entry(
+            # Of what a file name may hold, BibTeX's keys may not hold the percent sign.
+            key=":".join(["clip-head-atlas", *parts]).rstrip(":").replace("%", "_"),
+            title=self.title[0].upper() + self.title[1:],
+            year=YEAR,
+            url=address if known else None,
+            position="" if known else f"Path {address} of this site",
+            note=self.note,
+            doi=urls.doi,
         )
+        stem = "-".join(part for part in ("clip-head-atlas", *parts) if part)
+        return Citation(entry, address, stem, self.source)
 
 
 def of_model(record: ModelRecord, what: str) -> Reference:
@@ -80,6 +133,7 @@ def of_model(record: ModelRecord, what: str) -> Reference:
         f"{what} of {record.name}",
         f"clip-head-atlas {record.version}; weights sha256:{record.weights.sha256[:12]},"
         f" gallery sha256:{record.gallery_sha256[:12]}",
+        METHOD,
     )
 
 
@@ -91,9 +145,3 @@ def of_published(model: str, what: str) -> Reference:
         " Interpretability of CLIP-like Models (2024), arXiv:2409.06579",
         PAPER,
     )
-
-
-def _escape(text: str) -> str:
-    """Escape what LaTeX would read as markup."""
-    escaped = re.sub(r"([&%$#_{}])", r"\\\1", text.replace("\\", ""))
-    return escaped.replace("~", r"\textasciitilde{}").replace("^", r"\textasciicircum{}")

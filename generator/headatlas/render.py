@@ -7,6 +7,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from clipheads.bundle.labels import LABELLED_BY
 from clipheads.bundle.model import CONSISTENCY_TEXTS, MATCHES_NEEDED
 from headatlas import formats, urls
+from headatlas.citations import HERE, METHOD
 from headatlas.pages import methods
 from headatlas.pages.page import Page
 from headatlas.pictures.heat_maps import heat_map_uri, peak, strongest_region
@@ -47,6 +48,8 @@ def environment() -> Environment:
         "matches_needed": MATCHES_NEEDED,
         "consistency_texts": CONSISTENCY_TEXTS,
         "labelled_by": LABELLED_BY,
+        "here": HERE,
+        "method_paper": METHOD,
         "home": urls.HOME,
         "models": urls.HOME.at("models"),
         "methods": urls.METHODS,
@@ -90,6 +93,7 @@ def render(
             page=page,
             content=page.content,
             citation=page.citation(addresses),
+            licence=addresses.licence,
             searched=searched,
             measured=measured,
             rooted=rooted,

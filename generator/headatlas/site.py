@@ -25,6 +25,7 @@ from headatlas.pages.view import model_views
 from headatlas.pictures.palette import stylesheet
 from headatlas.pictures.thumbnails import thumbnail
 from headatlas.publish.base_url import parse_base_url
+from headatlas.publish.identifiers import parse_doi, parse_licence
 from headatlas.publish.output import Output, site_output
 from headatlas.publish.schemas import schema_files
 from headatlas.render import render
@@ -45,20 +46,32 @@ class SiteReport:
 
 
 def generate_site(
-    atlas: Path, out: Path, base_url: str | None = None, progress: Progress | None = None
+    atlas: Path,
+    out: Path,
+    base_url: str | None = None,
+    progress: Progress | None = None,
+    *,
+    doi: str | None = None,
+    licence: str | None = None,
 ) -> SiteReport:
     """Generate the site of the atlas in `atlas` into the folder `out`.
 
     The same atlas gives the same bytes, as long as the versions of this program and of its
     dependencies are the same, and npm's package for the search page is at hand or is not. With
     `base_url`, the address that the site will have, pages name their canonical address and there
-    is a `sitemap.xml`. Files in `out` that the generator did not write stay unchanged.
+    is a `sitemap.xml`. `doi` is cited beside the address of each page, and `licence` is that of the
+    site's data. Files in `out` that the generator did not write stay unchanged.
 
     Raises BundleError for an atlas that cannot be used, AtlasError for a folder that
-    cannot be written, holds such files, or overlaps the atlas, or a base URL that is none.
+    cannot be written, holds such files, or overlaps the atlas, or for a base URL, a DOI or a
+    licence that is none.
     """
     progress = progress or Silent()
-    addresses = Urls(None if base_url is None else parse_base_url(base_url))
+    addresses = Urls(
+        base_url=None if base_url is None else parse_base_url(base_url),
+        doi=None if doi is None else parse_doi(doi),
+        licence=None if licence is None else parse_licence(licence),
+    )
     _refuse_overlap(atlas, out)
     before = _lists(atlas)
     read = read_atlas(atlas, progress)

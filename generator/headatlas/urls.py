@@ -159,6 +159,10 @@ class Urls:
     """The addresses of a site that will be served at `base_url`, as far as that is known."""
 
     base_url: str | None = None
+    doi: str | None = None
+    """The DOI of the site or of its archive, such as `10.5281/zenodo.1234`."""
+    licence: str | None = None
+    """Address of the licence of the site's data; None if nobody said which it is."""
 
     def permanent(self, link: Link) -> str:
         """The permanent address of a page or a file: a folder's, without `index.html`.

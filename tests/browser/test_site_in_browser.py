@@ -1,5 +1,6 @@
 """What readers meet: pages that look right, load nothing from elsewhere and need no script."""
 
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -220,15 +221,36 @@ def test_a_photograph_is_never_larger_than_it_is(served, open_page):
 def test_a_printed_citation_is_whole_and_swatches_keep_their_colour(served, open_page):
     page = open_page(served + PAGES["head"], viewport={"width": 700, "height": 900})
     page.emulate_media(media="print")
-    overflow = page.locator(".cite pre").evaluate("(pre) => pre.scrollWidth - pre.clientWidth")
-    assert overflow <= 0
+    overflows = page.locator(".cite pre").evaluate_all(
+        "(all) => all.map((pre) => pre.scrollWidth - pre.clientWidth)"
+    )
+    assert max(overflows) <= 0
     adjusted = page.locator(".swatch").first.evaluate("(s) => getComputedStyle(s).printColorAdjust")
     assert adjusted == "exact"
 
 
-def test_every_citation_can_be_copied(served, open_page):
+def test_every_citation_can_be_copied_and_saved_for_a_reference_manager(served, open_page):
     page = open_page(served + PAGES["compare"])
-    assert page.locator(".cite").get_by_role("button", name="Copy").count() == 2
+    page.locator(".cite details").evaluate_all("(all) => all.forEach((one) => (one.open = true))")
+    texts = page.locator(".cite .copy").count()
+    assert page.locator(".cite").get_by_role("button", name="Copy").count() == texts
+    for suffix, shown in (("bib", "BibTeX"), ("ris", "RIS")):
+        with page.expect_download() as download:
+            page.get_by_role("button", name=f"Save .{suffix}").click()
+        assert download.value.suggested_filename == f"clip-head-atlas-compare.{suffix}"
+        text = page.locator(f".cite pre[aria-label={shown}]").text_content()
+        assert Path(download.value.path()).read_text() == text + "\n"
+
+
+def test_a_page_that_was_made_without_an_address_cites_the_one_that_it_is_opened_at(
+    served, open_page
+):
+    page = open_page(served + PAGES["head"])
+    address = page.url.partition("#")[0].removesuffix("index.html")
+    assert page.locator(".cite code").first.text_content() == address
+    for text in page.locator(".cite pre[data-later]").all_text_contents():
+        assert address in text
+        assert "of this site" not in text
 
 
 def test_arrow_keys_turn_the_pages_of_heads(root, open_page):

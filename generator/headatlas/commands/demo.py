@@ -46,6 +46,6 @@ def run(
         export_image_encoder=True,
     )
     measure(atlas, device)
-    generate(atlas, site)
+    generate(atlas, site, licence="MIT")  # that of the project, whose images these are
     folder = "" if site == SITE else f" --dir {site}"
     out.say(f"Look at it: open {site / 'index.html'}, or run head-atlas serve{folder}")

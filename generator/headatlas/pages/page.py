@@ -67,6 +67,8 @@ class Page:
     """Files that the page brings along: their content, or the file that holds it."""
     policy: str = POLICY
     citable: bool = True
+    dataset: bool = False
+    """Whether it is the page of the data of a model or the atlas, and cited as such."""
     reference: Reference | None = None
     """How to cite it, unless by its title alone."""
 
@@ -84,4 +86,4 @@ class Page:
         """How to cite the page at its permanent address; None if it is not to be cited."""
         if not self.citable:
             return None
-        return (self.reference or Reference(self.title)).at(urls.permanent(self.link))
+        return (self.reference or Reference(self.title)).at(self.link, urls)
