@@ -6,11 +6,13 @@ heat maps can follow what is really in them.
 
 import hashlib
 import json
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 from synthetic_head import draw_numbers, head_record
+from synthetic_relatives import other_relatives
 from synthetic_scenes import paint, scene
 
 from clipheads.bundle.contrast import ContrastHead, ContrastMap, ContrastRecord
@@ -37,6 +39,7 @@ from clipheads.bundle.profile import (
     TransformRecord,
 )
 from clipheads.bundle.record import Record
+from clipheads.bundle.relatives import ModelRelatives, other_relatives_file
 from clipheads.maths.scores import concept_consistency, heads_by_consistency
 
 TRANSFORMS = (
@@ -125,6 +128,7 @@ def write_model(
             position,
             layer=layer,
             head=head,
+            heads=heads,
             variance_share=float(weights[position]),
             profile=profile,
             picks=picks,
@@ -142,6 +146,7 @@ def write_model(
                 confidence=record.label.confidence,
                 variance_share=record.variance_share,
                 mean_share=record.mean_share,
+                nearest_cka=record.relatives.by_cka[0].cka if record.relatives.by_cka else None,
                 concept_consistency=concept_consistency(
                     record.label.text,
                     [description.matches_label for description in record.descriptions],
@@ -230,6 +235,12 @@ def write_model(
                 heads=[ContrastHead(head=summary.id, share=0.1) for summary in summaries[:2]],
             )
         ],
+        relatives=ModelRelatives(
+            images=count,
+            median=0.2 if len(names) > 1 else None,
+            high=0.5 if len(names) > 1 else None,
+            fingerprint=_sha256("compared", name, count, layers, heads),
+        ),
         profile=profile,
         version="0.1.0",
     )
@@ -278,7 +289,24 @@ def write_bundle(
     gallery = write_gallery(atlas, images)
     for name in names:
         write_model(atlas, gallery, name, layers=layers, heads=heads, grid=grid)
+    for name, other in permutations(names, 2):
+        write_other_relatives(atlas, name, other)
     return atlas
+
+
+def write_other_relatives(atlas: Path, name: str, other: str) -> None:
+    """Compare a model of an atlas with another one."""
+    model, others = (
+        ModelRecord.model_validate_json((atlas / one / "model.json").read_bytes())
+        for one in (name, other)
+    )
+    coordinates, theirs = (
+        load_file(atlas / one / "coordinates.safetensors")["coordinates"] for one in (name, other)
+    )
+    _write_json(
+        atlas / name / other_relatives_file(other),
+        other_relatives(model, others, coordinates, theirs),
+    )
 
 
 def edit_json(path: Path, **changes: object) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from synthetic_relatives import cka, own_relatives
 from synthetic_scenes import COLOURS, GROUNDS, SHAPES, Scene, scene
 
 from clipheads.bundle.gallery import GalleryManifest
@@ -46,7 +47,8 @@ class Numbers:
     """What is computed of all heads of a synthetic model.
 
     coordinates are images × heads × rank; order and scores are heads × images × 8, the nearest
-    neighbours; strength is images × heads, the shares. `maps` grows with each heat map.
+    neighbours; strength is images × heads, the shares; similarity is heads × heads, their CKA.
+    `maps` grows with each heat map.
     """
 
     scenes: list[Scene]
@@ -57,6 +59,7 @@ class Numbers:
     order: NDArray[np.int32]
     scores: NDArray[np.float32]
     strength: NDArray[np.float64]
+    similarity: NDArray[np.float64]
     maps: list[NDArray[np.float16]] = field(default_factory=list)
 
     def heat(self, number: int) -> HeatMap:
@@ -103,6 +106,7 @@ def draw_numbers(
         order=order,
         scores=scores,
         strength=strength,
+        similarity=cka(coordinates, coordinates),
     )
 
 
@@ -112,12 +116,13 @@ def head_record(
     *,
     layer: int,
     head: int,
+    heads: int,
     variance_share: float,
     profile: ModelProfile,
     picks: int,
     query_images: int,
 ) -> HeadRecord:
-    """The record of the head at this position among all heads of the model."""
+    """The record of the head at this position among all; each layer has so many `heads`."""
     rng, ids, strength = numbers.rng, numbers.ids, numbers.strength
     count, mean = len(ids), strength.mean(0)
     property_of, words = PROPERTIES[int(rng.integers(len(PROPERTIES)))]
@@ -190,6 +195,12 @@ def head_record(
             )
             for k, (text, topic_property) in enumerate(TOPICS)
         ],
+        relatives=own_relatives(
+            numbers.similarity[position],
+            position,
+            [f"L{at // heads}.H{at % heads}" for at in range(len(numbers.similarity))],
+            [description.text for description in descriptions],
+        ),
         profile=HeadProfile(
             effects=[
                 _effect(profile.transforms[k], position == k)

@@ -29,6 +29,7 @@ from clipheads.stages.engine import run
 from clipheads.stages.inputs import LABELS_GIVEN
 from clipheads.stages.labels import labels, labels_by
 from clipheads.stages.records import head_summary, records_stage, scores_of
+from clipheads.stages.relatives import relatives
 from clipheads.stages.store import Workspace
 
 IMAGES, DIMENSION, RANK = 20, 24, 6
@@ -113,7 +114,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Found:
 
     given = {LABELS_GIVEN: lambda: labels_by(label_heads_by_majority, folder, "build")}
     workspace = Workspace(atlas, folder, given, progress=Silent(), without=frozenset({"profile"}))
-    run(((labels, records_stage((*ANALYSES, labels))),), workspace)
+    run((relatives, (labels, records_stage((*ANALYSES, labels)))), workspace)
     return Found(
         **tensors["coordinates"],
         basis=tensors["basis"]["basis"],

@@ -28,6 +28,7 @@ ELSEWHERE = {
     "bundle.disk.owned_files.LONGEST_NAME": "only which lists are refused",
     "browser.onnx_graph._MOST_BYTES": "a limit, beyond which nothing is written",
     "browser.fidelity._BLOCK": "only how much is computed at once",
+    "maths.similarity.KERNEL_VALUES": "only how much is computed at once",
     "maths.neighbours._LARGEST_INDEX": "a mask of bits",
     "gallery.pictures.BAND_PIXELS": "only how much is computed at once",
     "gallery.pictures.PIXELS_AT_ONCE": "only how much is computed at once",

@@ -1,7 +1,7 @@
 """Reads an atlas from disk; refuses one that is missing, stale, damaged or of another format."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from clipheads.bundle.images import ImagesRecord
 from clipheads.bundle.model import ModelRecord
 from clipheads.bundle.names import why_no_model_name
 from clipheads.bundle.progress import Progress, Silent
+from clipheads.bundle.relatives import HeadRelatives, OtherRelativesRecord, other_relatives_file
 
 REBUILD = "rebuild it with `head-atlas build`"
 
@@ -39,6 +40,8 @@ class ModelBundle:
     maps: NDArray[np.float32]
     """[maps, rows, columns]: ⟨c of the patch, text⟩, so that a patch token's value is its part of
     the head's. The bundle stores tokens × that, which half precision holds better."""
+    relatives: Mapping[str, OtherRelativesRecord] = field(default_factory=dict)
+    """The relatives of its heads in the other models of the atlas that it was compared with."""
     truth: GroundTruthRecord | None = None
     """Of a model of the demo world: what is known to be true."""
     outdated: tuple[str, ...] = ()
@@ -91,6 +94,10 @@ def read_atlas(folder: Path, progress: Progress | None = None) -> Atlas:
             advance(1)
     if not models:
         raise BundleError(left_out[-1])
+    for position, model in enumerate(models):
+        others, reasons = _read_relatives(folder, model, models)
+        models[position] = replace(model, relatives=others)
+        left_out += reasons
     for reason in left_out:
         progress.note(f"left out {reason}")
     return Atlas(folder=folder, gallery=gallery, models=tuple(models))
@@ -184,6 +191,10 @@ def _read_model(folder: Path, gallery: GalleryManifest) -> ModelBundle | str:
                 f"{folder / 'heads' / head.id}.json: attention over other patches than the "
                 f"model's {rows} x {columns}; {REBUILD}"
             )
+    if not _are_relatives({head.id: head.relatives for head in heads}, record, record):
+        raise BundleError(
+            f"{folder / 'heads'}: relatives that are not among the heads of model.json; {REBUILD}"
+        )
     images = read("images.json", ImagesRecord)
     truth, outdated = _read_truth(folder, record, heads)
     shape = record.architecture
@@ -228,6 +239,43 @@ def _read_truth(
     if [len(head.hits) for head in truth.heads] != described:
         return None, (f"{again} with other descriptions",)
     return truth, ()
+
+
+def _read_relatives(
+    atlas: Path, model: ModelBundle, models: Sequence[ModelBundle]
+) -> tuple[dict[str, OtherRelativesRecord], list[str]]:
+    """Read how a model compares with the others, or say why some of that is left out."""
+    found: dict[str, OtherRelativesRecord] = {}
+    left_out: list[str] = []
+    own = model.record
+    for other in (one.record for one in models if one is not model):
+        name = f"{own.name}/{other_relatives_file(other.name)}"
+        if not inside(atlas, name).is_file():
+            continue
+        try:
+            record = read_record(atlas, name, OtherRelativesRecord)
+        except BundleError as error:
+            left_out.append(str(error))
+            continue
+        states = (record.model, record.fingerprint, record.other, record.other_fingerprint)
+        current = (own.name, own.relatives.fingerprint, other.name, other.relatives.fingerprint)
+        if states != current or not _are_relatives(record.heads, own, other):
+            left_out.append(f"{atlas / name}: of other bundles than these; {REBUILD}")
+            continue
+        found[other.name] = record
+    return found, left_out
+
+
+def _are_relatives(
+    relatives: Mapping[str, HeadRelatives], model: ModelRecord, other: ModelRecord
+) -> bool:
+    """Whether these are the heads of a model, compared with those of the same or another one."""
+    ids = [head.id for head in other.heads]
+    return list(relatives) == [head.id for head in model.heads] and all(
+        len(row.cka) == len(ids)
+        and {relative.head for relative in (*row.by_cka, *row.by_descriptions)} <= set(ids)
+        for row in relatives.values()
+    )
 
 
 def _check_references(folder: Path, model: ModelBundle, gallery: GalleryManifest) -> None:

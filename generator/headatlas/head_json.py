@@ -13,6 +13,7 @@ from clipheads.bundle.head import HeadRecord
 from clipheads.bundle.labels import LabellerRecord
 from clipheads.bundle.names import HeadId, ModelName
 from clipheads.bundle.record import Index, Record
+from clipheads.bundle.relatives import HeadRelatives
 
 DIGITS = 3
 """Significant digits of the largest value of a heat map; the others have as many decimals."""
@@ -34,6 +35,9 @@ class HeadFile(HeadRecord):
     heads: int = Field(description="Heads of the model in this atlas")
     ground_truth: HeadTruth | None = Field(
         description="What moves the head, by intervention; None but for models of the demo world"
+    )
+    other_relatives: dict[ModelName, HeadRelatives] = Field(
+        description="The most similar heads of each other model that this one was compared with"
     )
     heat_maps: dict[str, list[list[float]]] = Field(
         description="By the `map` of a HeatMap: rows of patches from the top, <c of the patch, "

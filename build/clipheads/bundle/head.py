@@ -8,6 +8,7 @@ from clipheads.bundle.labels import Label
 from clipheads.bundle.names import HeadId, Slug
 from clipheads.bundle.profile import HeadProfile
 from clipheads.bundle.record import Format, Index, Record, check_head
+from clipheads.bundle.relatives import OwnRelatives
 
 
 class Neighbour(Record):
@@ -98,6 +99,7 @@ class HeadRecord(Record):
     attention: list[AttentionMap] = Field(description="Of the first images of `strongest`")
     image_neighbours: list[ImageNeighbours]
     topics: list[TopicMaps]
+    relatives: OwnRelatives = Field(description="The most similar heads of the model")
     profile: HeadProfile | None = Field(None, description="None if built with --profile none")
 
     @model_validator(mode="after")

@@ -12,6 +12,7 @@ from clipheads.bundle.names import HeadId, ModelName, Slug
 from clipheads.bundle.pool import DescriptionPool
 from clipheads.bundle.profile import ModelProfile
 from clipheads.bundle.record import Format, Index, Pixels, Record, check_head, refuse_twice
+from clipheads.bundle.relatives import ModelRelatives
 
 
 class Architecture(Record):
@@ -93,6 +94,9 @@ class HeadSummary(Record):
         le=CONSISTENCY_TEXTS,
         description="CCS: how many of the head's first descriptions match its label",
     )
+    nearest_cka: float | None = Field(
+        description="Linear CKA with the most similar other head of the model; None without any"
+    )
     first_description: str
 
     @model_validator(mode="after")
@@ -141,6 +145,7 @@ class ModelRecord(Record):
     )
     properties: list[PropertyRecord]
     contrasts: list[ContrastRecord]
+    relatives: ModelRelatives
     profile: ModelProfile | None = Field(None, description="None if built with --profile none")
     version: str = Field(description="Version of clip-head-atlas that built it")
 

@@ -4,7 +4,7 @@
                               ├─► neighbours, attention ──┐                  │
                               ├─► profile ────────────────┤                  │
     descriptions ─────────────┴─► textspan ─┬─► heat maps ┼─► records        │
-    pool, topics ───────────────────────────┤             │                  │
+    pool, topics ───────────────────────────┼─► relatives ┤                  │
                                             └─► labels ───┴──────────────────┴─► search
 
 What the stages after the labels read is all in the bundle, so `head-atlas label` runs them
@@ -23,11 +23,12 @@ from clipheads.stages.neighbours import neighbours
 from clipheads.stages.profile import profile
 from clipheads.stages.projections import projections
 from clipheads.stages.records import records_stage
+from clipheads.stages.relatives import relatives
 from clipheads.stages.search import search
 from clipheads.stages.text_span import textspan
 from clipheads.stages.texts import descriptions, pool, topics
 
-ANALYSES = (contributions, textspan, neighbours, heat_maps, attention, profile)
+ANALYSES = (contributions, textspan, neighbours, heat_maps, attention, profile, relatives)
 """Those that show something of each head."""
 
 ATLAS: Graph = (

@@ -25,6 +25,7 @@ FILES = {
     "neighbours": r"neighbours\.safetensors",
     "heat maps": r"heatmaps\.safetensors",
     "profile": r"profile\.json",
+    "relatives": r"relatives\.json",
     "projections": r"projections\.onnx",
     "text encoder": r"search/text-encoder\.onnx",
     "image encoder": r"search/image-encoder\.onnx",

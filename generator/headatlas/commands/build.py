@@ -170,7 +170,19 @@ def run(
             export_text_encoder=export_text_encoder,
             export_image_encoder=export_image_encoder,
         )
+    relate(atlas)
     advise_site(atlas)
+
+
+def relate(atlas: Path) -> None:
+    """Compare the heads of all models of an atlas, as far as that is not done, and say so."""
+    from clipheads.stages.relatives_across import relate_models
+
+    progress = progress_for(out)
+    outcomes = relate_models(atlas, progress)
+    built = [f"{one} with {other}" for (one, other), made in outcomes.items() if made == "built"]
+    if built:
+        progress.note(f"compared the heads of {', '.join(built)}")
 
 
 def build_bundle(name: str, *, gallery: Path, atlas: Path, **options: object) -> None:

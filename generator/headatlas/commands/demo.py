@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from clipheads.bundle.disk.data_files import data_file
-from headatlas.commands.build import build_bundle
+from headatlas.commands.build import build_bundle, relate
 from headatlas.commands.console import out, progress_for
 from headatlas.commands.ground_truth import measure
 from headatlas.commands.options import ATLAS, SITE, AtlasOption, DeviceOption, SiteOption
@@ -45,6 +45,7 @@ def run(
         export_text_encoder=True,
         export_image_encoder=True,
     )
+    relate(atlas)
     measure(atlas, device)
     generate(atlas, site, licence="MIT")  # that of the project, whose images these are
     folder = "" if site == SITE else f" --dir {site}"

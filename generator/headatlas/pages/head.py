@@ -118,6 +118,10 @@ def head_file(content: HeadContent, address: str) -> HeadFile:
         rank=content.rank,
         heads=len(model.heads),
         ground_truth=content.truth.truth if content.truth else None,
+        other_relatives={
+            other: record.heads[content.record.id]
+            for other, record in content.model.bundle.relatives.items()
+        },
         heat_maps={str(m.map): rounded(content.model.bundle.maps[m.map]) for m in maps},
     )
 
