@@ -147,6 +147,7 @@ def write_model(
                 variance_share=record.variance_share,
                 mean_share=record.mean_share,
                 nearest_cka=record.relatives.by_cka[0].cka if record.relatives.by_cka else None,
+                effective_dimension=record.spread.effective_dimension,
                 concept_consistency=concept_consistency(
                     record.label.text,
                     [description.matches_label for description in record.descriptions],

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from synthetic_relatives import cka, own_relatives
 from synthetic_scenes import COLOURS, GROUNDS, SHAPES, Scene, scene
+from synthetic_spread import spread_of
 
 from clipheads.bundle.gallery import GalleryManifest
 from clipheads.bundle.head import (
@@ -167,6 +168,7 @@ def head_record(
         explained_by_random=0.25,
         explained_by_best=0.97,
         descriptions=descriptions,
+        spread=spread_of(numbers.coordinates[:, position], ids, descriptions),
         strongest=[
             ImageShare(image=ids[i], share=float(strength[i, position]), excess=float(excess[i]))
             for i in strongest

@@ -131,6 +131,22 @@ def test_a_record_that_names_what_is_not_there_is_refused(atlas):
     assert "no-such-image" in refusal(atlas)
 
 
+def test_a_distribution_over_images_that_are_not_there_is_refused(atlas):
+    path = atlas / "demo-clip" / "heads" / "L0.H0.json"
+    spread = json.loads(path.read_text())["spread"]
+    spread["principal"][-1]["values"]["tenths"][3]["samples"][0]["image"] = "no-such-image"
+    edit_json(path, spread=spread)
+    assert "no-such-image" in refusal(atlas)
+
+
+def test_a_distribution_out_of_order_is_refused(atlas):
+    path = atlas / "demo-clip" / "heads" / "L0.H0.json"
+    spread = json.loads(path.read_text())["spread"]
+    spread["label"]["values"]["quantiles"].reverse()
+    edit_json(path, spread=spread)
+    assert "not in their order" in refusal(atlas)
+
+
 def test_a_map_beyond_the_tensor_is_refused(atlas):
     save_file({"maps": np.zeros((1, 8, 8), np.float16)}, atlas / "demo-clip/heatmaps.safetensors")
     assert "1 maps" in refusal(atlas)

@@ -23,6 +23,7 @@ from clipheads.bundle.head import HeadRecord
 from clipheads.bundle.images import ImagesRecord
 from clipheads.bundle.labels import Label, LabellerRecord
 from clipheads.bundle.model import ModelRecord
+from clipheads.bundle.pool import PoolRecord
 from clipheads.bundle.progress import Advance
 from clipheads.bundle.record import FORMAT
 from clipheads.gallery.pictures import open_image
@@ -53,6 +54,7 @@ STAGES = [
     "attention",
     "profile",
     "relatives",
+    "spread",
     "projections",
     "labels",
     "search",
@@ -229,6 +231,31 @@ def test_attention_is_that_of_each_head_over_its_own_top_images(
             assert attention.class_token == pytest.approx(float(expected[0]), abs=1e-5)
 
 
+def test_every_image_is_in_the_distributions_of_every_head(built: BuildReport) -> None:
+    model, arrays = _model(built), load_file(built.folder / "coordinates.safetensors")
+    basis = load_file(built.folder / "basis.safetensors")["basis"].double()
+    texts = load_file(built.folder / "descriptions.safetensors")["embeddings"].double()
+    pool = PoolRecord.model_validate_json((built.folder / "pool.json").read_text())
+    rows = {row.text: texts[at] for at, row in enumerate(pool.texts)}
+    for head, record in enumerate(_heads(built)):
+        found, label = record.spread, record.spread.label
+        assert model.heads[head].effective_dimension == found.effective_dimension
+        assert 1 <= found.effective_dimension <= 13
+        assert label is not None
+        matching = [row.text for row in record.descriptions if row.matches_label]
+        assert label.text == (matching or [record.descriptions[0].text])[0]
+        contributions = arrays["coordinates"][:, head].double() @ basis[head].T
+        values = (contributions @ rows[label.text]).tolist()
+        assert label.values.quantiles[0::10] == pytest.approx([min(values), max(values)], abs=2e-6)
+        assert sum(label.values.counts) == model.gallery_images
+        shares = [direction.share for direction in found.principal]
+        assert len(shares) == 3
+        assert shares == sorted(shares, reverse=True)
+        assert label.share <= shares[0]
+        # The first three principal directions are at best what ten texts explain.
+        assert shares[0] <= sum(shares) <= record.explained_by_best + 1e-6
+
+
 def test_swapping_a_contrast_flips_the_sign_of_its_map(
     built: BuildReport, inputs: Path, tmp_path: Path
 ) -> None:
@@ -394,6 +421,7 @@ def test_only_what_depends_on_a_changed_input_is_built_again(
         "textspan",
         "heat maps",
         "relatives",
+        "spread",
         "projections",
         "labels",
         "search",
@@ -466,6 +494,8 @@ def test_a_gallery_of_one_image_is_built(inputs: Path, tmp_path: Path) -> None:
     heads = _heads(report)
     assert {head.label.text for head in heads} == {None}
     assert all(head.descriptions == [] for head in heads)
+    assert all(head.spread.label is None and head.spread.principal == [] for head in heads)
+    assert all(head.spread.effective_dimension == 0 for head in heads)
     assert load_file(report.folder / "neighbours.safetensors")["images"].shape == (12, 1, 0)
 
 
@@ -636,6 +666,7 @@ def test_an_atlas_from_before_the_list_of_files_is_taken_up(
         "labels.json",
         "attention.safetensors",
         "yardsticks.safetensors",
+        "principal.safetensors",
     ):
         (atlas / "tiny" / name).unlink()
     manifest = atlas / "gallery/manifest.json"

@@ -296,6 +296,7 @@ def _check_references(folder: Path, model: ModelBundle, gallery: GalleryManifest
         for topic in head.topics:
             maps += topic.maps
         images |= {strength.image for strength in head.strongest}
+        images |= {sample.image for sample in head.spread.samples()}
         for own in head.image_neighbours:
             images |= {own.image, *(n.image for n in own.neighbours)}
     images |= {heat.image for heat in maps}

@@ -6,7 +6,7 @@ from clipheads.bundle.errors import AtlasError
 
 SHEETS = (
     *("colours", "text", "frame", "tables", "measures", "tags", "pictures"),
-    *("home", "model", "head", "profile", "image", "methods", "ground_truth"),
+    *("home", "model", "head", "distribution", "profile", "image", "methods", "ground_truth"),
     *("published", "table1", "cite", "print"),
 )
 """The parts of the stylesheet in `static/atlas/`: what all pages share, then kinds of pages.

@@ -34,6 +34,9 @@ Read by later stages of a build, and not by pages:
     data/atlas/<model>/labels.json           LabelsRecord: labels, matches, labeller
     data/atlas/<model>/attention.safetensors "weights" [heads, strongest images, tokens] of the
                                              class token's attention, its own first
+    data/atlas/<model>/principal.safetensors "directions" and "variances" of the first principal
+                                             directions of each head, and texts at their "poles";
+                                             "effective_dimensions" and "text_shares" [heads]
     data/atlas/<model>/profile.json          ProfileRecord; absent if it was built without
     data/atlas/<model>/pool.json             PoolRecord: the texts with properties, the taxonomy
 

@@ -9,6 +9,7 @@ from clipheads.bundle.names import HeadId, Slug
 from clipheads.bundle.profile import HeadProfile
 from clipheads.bundle.record import Format, Index, Record, check_head
 from clipheads.bundle.relatives import OwnRelatives
+from clipheads.bundle.spread import HeadSpread
 
 
 class Neighbour(Record):
@@ -95,6 +96,7 @@ class HeadRecord(Record):
         description="Share that the first as many principal directions explain"
     )
     descriptions: list[DescriptionRecord]
+    spread: HeadSpread
     strongest: list[ImageShare]
     attention: list[AttentionMap] = Field(description="Of the first images of `strongest`")
     image_neighbours: list[ImageNeighbours]

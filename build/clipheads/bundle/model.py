@@ -89,6 +89,7 @@ class HeadSummary(Record):
     confidence: float | None = Field(description="Share of the labeller's weight; None if unknown")
     variance_share: float
     mean_share: float
+    effective_dimension: float
     concept_consistency: int = Field(
         ge=0,
         le=CONSISTENCY_TEXTS,

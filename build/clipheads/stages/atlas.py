@@ -3,7 +3,8 @@
     gallery ─► contributions ─┬─► projections, encoders ─────────────────────┐
                               ├─► neighbours, attention ──┐                  │
                               ├─► profile ────────────────┤                  │
-    descriptions ─────────────┴─► textspan ─┬─► heat maps ┼─► records        │
+    descriptions ─────────────┼─► spread ─────────────────┤                  │
+                              └─► textspan ─┬─► heat maps ┼─► records        │
     pool, topics ───────────────────────────┼─► relatives ┤                  │
                                             └─► labels ───┴──────────────────┴─► search
 
@@ -25,10 +26,20 @@ from clipheads.stages.projections import projections
 from clipheads.stages.records import records_stage
 from clipheads.stages.relatives import relatives
 from clipheads.stages.search import search
+from clipheads.stages.spread import spread
 from clipheads.stages.text_span import textspan
 from clipheads.stages.texts import descriptions, pool, topics
 
-ANALYSES = (contributions, textspan, neighbours, heat_maps, attention, profile, relatives)
+ANALYSES = (
+    contributions,
+    textspan,
+    neighbours,
+    heat_maps,
+    attention,
+    profile,
+    relatives,
+    spread,
+)
 """Those that show something of each head."""
 
 ATLAS: Graph = (

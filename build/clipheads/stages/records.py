@@ -52,6 +52,7 @@ def head_summary(record: HeadRecord) -> HeadSummary:
         confidence=record.label.confidence,
         variance_share=record.variance_share,
         mean_share=record.mean_share,
+        effective_dimension=record.spread.effective_dimension,
         concept_consistency=_consistency(record),
         nearest_cka=record.relatives.by_cka[0].cka if record.relatives.by_cka else None,
         first_description=record.descriptions[0].text if record.descriptions else "",

@@ -14,6 +14,7 @@ from headatlas.head_json import HeadFile, rounded
 from headatlas.pages.page import DataTwin, Page
 from headatlas.pages.profile import HeadProfileView, head_profile_view
 from headatlas.pages.site_view import SiteView
+from headatlas.pages.spread import SpreadView, spread_view
 from headatlas.pages.view import (
     HeadView,
     HeatMapView,
@@ -70,6 +71,7 @@ class HeadContent:
     rank: int
     """Among the model's heads by share of variance; 1 is the largest."""
     descriptions: tuple[DescriptionView, ...]
+    spread: SpreadView
     strongest: tuple[tuple[Picture, ImageShare], ...]
     attention: tuple[AttentionView, ...]
     neighbours: tuple[tuple[Picture, tuple[NeighbourView, ...]], ...]
@@ -142,6 +144,7 @@ def _page(content: HeadContent) -> Page:
             **({"truth": "Ground truth"} if content.truth else {}),
             "descriptions": "Descriptions",
             "strongest": "Top images",
+            "distribution": "The whole distribution",
             "attention": "Attention",
             "neighbours": "Nearest neighbours in this head",
             **({"profile": "What moves this head"} if content.profile else {}),
@@ -167,6 +170,7 @@ def _contents(model: ModelView, published: Mapping[str, str]) -> list[HeadConten
                 record=record,
                 rank=rank[record.id],
                 descriptions=_descriptions(model, record, truth),
+                spread=spread_view(record, model),
                 strongest=tuple((model.pictures[s.image], s) for s in record.strongest),
                 attention=_attention(model, record),
                 neighbours=tuple(

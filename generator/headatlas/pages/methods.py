@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from clipheads.bundle.profile import RESAMPLES, ModelProfile
+from clipheads.bundle.spread import MOST_BINS
 from headatlas import urls
 from headatlas.pages.page import ATLAS, Page
 from headatlas.pages.site_view import SiteView
@@ -13,6 +14,7 @@ SECTIONS = {
     "shares": "Shares",
     "low-rank": "Low-rank coordinates",
     "textspan": "TEXTSPAN",
+    "distribution": "The whole distribution",
     "labels": "Labels",
     "entanglement": "Entanglement score",
     "association": "Association score",
@@ -42,6 +44,8 @@ class MethodsContent:
     """Of the first model with a profile, which has the thresholds."""
     resamples: int
     """Bootstrap samples behind each interval of a profile."""
+    most_bins: int
+    """Of a histogram."""
 
 
 def pages(site: SiteView) -> list[Page]:
@@ -61,6 +65,7 @@ def pages(site: SiteView) -> list[Page]:
                 ),
                 profile=next((m.record.profile for m in site.models if m.record.profile), None),
                 resamples=RESAMPLES,
+                most_bins=MOST_BINS,
             ),
             trail=(ATLAS,),
             sections=SECTIONS,

@@ -81,6 +81,14 @@ class Measure:
 OF_CONTRIBUTIONS = (
     Measure("variance", "share of variance", "%", 2, "shares", lambda h, _: h.variance_share),
     Measure("mean", "mean share", "%", 2, "shares", lambda h, _: h.mean_share),
+    Measure(
+        "dimension",
+        "effective dimension",
+        "",
+        1,
+        "distribution",
+        lambda h, _: h.effective_dimension,
+    ),
 )
 OF_LABELS = (
     Measure(
@@ -100,6 +108,14 @@ OF_LABELS = (
         lambda h, record: (
             None if h.label is None else sum(d.matches_label for d in record.descriptions)
         ),
+    ),
+    Measure(
+        "ccs",
+        "concept consistency score",
+        "",
+        0,
+        "consistency",
+        lambda h, _: h.concept_consistency,
     ),
     Measure("confidence", "confidence of the label", "%", 0, "labels", lambda h, _: h.confidence),
 )
