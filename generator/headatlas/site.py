@@ -22,6 +22,7 @@ from headatlas.pages.published import published_view
 from headatlas.pages.search_export import search_export
 from headatlas.pages.site_view import SiteView
 from headatlas.pages.view import model_views
+from headatlas.pictures import colourings
 from headatlas.pictures.palette import stylesheet
 from headatlas.pictures.thumbnails import thumbnail
 from headatlas.publish.base_url import parse_base_url
@@ -80,7 +81,7 @@ def generate_site(
     check_links(pages, gallery_files(read.gallery))
 
     with site_output(out) as output:
-        for link, content in (_assets(read) | schema_files(addresses)).items():
+        for link, content in (_assets(read, site) | schema_files(addresses)).items():
             output.write(link.path, content)
         _write_gallery(read, output, progress)
         _write_pages(pages, site, addresses, output, progress)
@@ -115,12 +116,14 @@ def gallery_files(gallery: GalleryManifest) -> list[Link]:
     ]
 
 
-def _assets(atlas: Atlas) -> dict[Link, bytes]:
+def _assets(atlas: Atlas, site: SiteView) -> dict[Link, bytes]:
     static = (templates_folder() / "static").iterdir()
     files = {urls.asset(path.name): path.read_bytes() for path in sorted(static) if path.is_file()}
     properties = {prop.slug for model in atlas.models for prop in model.record.properties}
     files[urls.asset("atlas.css")] = atlas_css()
     files[urls.asset("properties.css")] = stylesheet(len(properties)).encode()
+    metrics = max(len(model.metrics) for model in site.models)
+    files[urls.asset("metrics.css")] = colourings.stylesheet(metrics).encode()
     return files
 
 

@@ -112,6 +112,11 @@ def small_picture(identity: str) -> Link:
     return Link(f"gallery/small/{identity}.webp")
 
 
+def tiles(model: str) -> Link:
+    """The top images of all heads of a model, as one picture."""
+    return Link(f"{model}/tiles.webp")
+
+
 def plot(model: str, name: str) -> Link:
     """A plot of the page Ground truth."""
     return Link(f"ground-truth/{model}-{name}.svg")

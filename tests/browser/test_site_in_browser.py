@@ -9,6 +9,8 @@ PAGES = {
     "home": "index.html",
     "methods": "methods/index.html",
     "model": "demo-clip/index.html",
+    "finder": "demo-clip/finder/index.html",
+    "heads": "heads/index.html",
     "head": "demo-clip/L1.H2/index.html",
     "properties": "demo-clip/properties/index.html",
     "image": "demo-clip/images/scene-0003/index.html",

@@ -89,6 +89,7 @@ OF_CONTRIBUTIONS = (
         "distribution",
         lambda h, _: h.effective_dimension,
     ),
+    Measure("cka", "CKA with its nearest head", "", 2, "neighbours", lambda h, _: h.nearest_cka),
 )
 OF_LABELS = (
     Measure(

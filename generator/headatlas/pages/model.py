@@ -1,14 +1,19 @@
 """A model's page: its heads by layer and property, its scores, and what each layer contributes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from clipheads.bundle.gallery import GalleryManifest
 from clipheads.bundle.model import Term
 from headatlas.citations import of_model
+from headatlas.pages.metrics import Metric
 from headatlas.pages.page import ATLAS, Page
 from headatlas.pages.profile import EFFECT_SCALE, EffectMap, EffectScale, effect_maps
 from headatlas.pages.site_view import SiteView
 from headatlas.pages.view import ModelView
+from headatlas.pictures import tiles
+from headatlas.pictures.colourings import LETTERS, steps
+from headatlas.pictures.scatter import axis
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,11 +26,29 @@ class LayerTerms:
 
 
 @dataclass(frozen=True, eq=False)
+class Colouring:
+    """A metric by which the grid can be coloured."""
+
+    letter: str
+    """In the classes of its option and of its cells."""
+    metric: Metric
+    lowest: str
+    highest: str
+    """As printed."""
+    logarithmic: bool
+    """Whether equal steps of colour are equal ratios."""
+
+
+@dataclass(frozen=True, eq=False)
 class ModelContent:
     """A model's page."""
 
     model: ModelView
     gallery: GalleryManifest
+    colourings: dict[str, list[Colouring]]
+    """By the group of their metrics."""
+    shades: tuple[str, ...]
+    """Of each head, in order: the classes of its cell that colour it by a metric."""
     input: Term
     layers: tuple[LayerTerms, ...]
     """The last layer first."""
@@ -58,6 +81,7 @@ def _page(model: ModelView, site: SiteView) -> Page:
     record = model.record
     terms: dict[tuple[str, int | None], Term] = {(t.kind, t.layer): t for t in record.terms}
     effects = effect_maps(model.bundle.heads, record.profile)
+    coloured = dict(zip(LETTERS, model.metrics, strict=False))
     return Page(
         link=model.page,
         template="model.html",
@@ -67,6 +91,8 @@ def _page(model: ModelView, site: SiteView) -> Page:
         content=ModelContent(
             model=model,
             gallery=site.gallery,
+            colourings=_colourings(coloured),
+            shades=_shades(coloured),
             input=terms["input", None],
             layers=tuple(
                 LayerTerms(layer, terms["attention", layer], terms["mlp", layer])
@@ -86,5 +112,38 @@ def _page(model: ModelView, site: SiteView) -> Page:
             "contrasts": "Contrasts",
             "facts": "Model and data",
         },
+        files={model.tiles.link: _tiles(model)},
         reference=of_model(record, "heads"),
+    )
+
+
+def _colourings(coloured: Mapping[str, Metric]) -> dict[str, list[Colouring]]:
+    groups: dict[str, list[Colouring]] = {}
+    for letter, metric in coloured.items():
+        ranked = sorted(
+            (value, text)
+            for value, text in zip(metric.rounded, metric.printed, strict=True)
+            if value is not None
+        )
+        scale = axis([value for value, _ in ranked])
+        colouring = Colouring(letter, metric, ranked[0][1], ranked[-1][1], scale.logarithmic)
+        groups.setdefault(metric.group, []).append(colouring)
+    return groups
+
+
+def _shades(coloured: Mapping[str, Metric]) -> tuple[str, ...]:
+    classes = [
+        [None if step is None else f"k{letter}{step}" for step in steps(metric.rounded)]
+        for letter, metric in coloured.items()
+    ]
+    return tuple(" ".join(filter(None, of_head)) for of_head in zip(*classes, strict=True))
+
+
+def _tiles(model: ModelView) -> bytes:
+    return tiles.draw(
+        model.tiles,
+        [
+            [model.folder / f"{top.image}.webp" for top in record.strongest]
+            for record in model.bundle.heads
+        ],
     )

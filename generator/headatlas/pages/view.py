@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clipheads.bundle.contrast import ContrastRecord
-from clipheads.bundle.gallery import GalleryImage, GalleryManifest
+from clipheads.bundle.gallery import GalleryImage
 from clipheads.bundle.head import HeatMap, Neighbour
 from clipheads.bundle.label_names import fold_label
 from clipheads.bundle.model import HeadSummary, ModelRecord, PropertyRecord
@@ -17,6 +18,7 @@ from headatlas.pages.metrics import Metric, metrics_of
 from headatlas.pages.page import ATLAS, Crumb
 from headatlas.pictures.heat_maps import peak
 from headatlas.pictures.palette import COLOURS, assign
+from headatlas.pictures.tiles import TileSheet, size, tile_sheet
 from headatlas.urls import Link
 
 OPENAI_WEIGHTS = {
@@ -56,6 +58,10 @@ class HeadView:
     summary: HeadSummary
     page: Link
     property: PropertyView | None
+    number: int
+    """Its position among the heads of the model, and of its tile among their tiles."""
+    size: int
+    """Of its tile, by its share of variance."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +102,9 @@ class ModelView:
     """Everything that is measured of its heads."""
     contrasts: tuple[tuple[ContrastRecord, Link], ...]
     pictures: dict[str, Picture]
+    folder: Path
+    """Holds the files of the pictures."""
+    tiles: TileSheet
     labelled: int
     """How many heads have a label."""
     labelled_variance: float | None
@@ -149,10 +158,10 @@ def model_views(atlas: Atlas) -> tuple[ModelView, ...]:
     numbers = assign(
         prop.slug for model in atlas.models for prop in model.record.properties for _ in prop.heads
     )
-    return tuple(_view(model, atlas.gallery, numbers) for model in atlas.models)
+    return tuple(_view(model, atlas, numbers) for model in atlas.models)
 
 
-def _view(bundle: ModelBundle, gallery: GalleryManifest, numbers: dict[str, int]) -> ModelView:
+def _view(bundle: ModelBundle, atlas: Atlas, numbers: dict[str, int]) -> ModelView:
     record = bundle.record
     name = record.name
     properties = tuple(
@@ -165,13 +174,16 @@ def _view(bundle: ModelBundle, gallery: GalleryManifest, numbers: dict[str, int]
         for prop in sorted(record.properties, key=lambda p: (-len(p.heads), p.slug))
     )
     property_of = {head: prop for prop in properties for head in prop.record.heads}
+    largest = max(summary.variance_share for summary in record.heads)
     heads = tuple(
         HeadView(
             summary=summary,
             page=urls.head(name, summary.id),
             property=property_of.get(summary.id),
+            number=number,
+            size=size(summary.variance_share, largest),
         )
-        for summary in record.heads
+        for number, summary in enumerate(record.heads)
     )
     labelled = [head for head in heads if head.summary.label is not None]
     variance = sum(head.summary.variance_share for head in heads)
@@ -212,6 +224,8 @@ def _view(bundle: ModelBundle, gallery: GalleryManifest, numbers: dict[str, int]
                 small=urls.small_picture(image.id),
                 full=urls.picture(image.id),
             )
-            for image in gallery.images
+            for image in atlas.gallery.images
         },
+        folder=atlas.folder / "gallery",
+        tiles=tile_sheet(urls.tiles(name), len(heads), record.architecture.heads),
     )

@@ -108,4 +108,6 @@ def stylesheet(properties: int) -> str:
         sheet += f"{fading} {{ background: none; --on-fill: var(--soft); }}\n"
         bars = ",\n".join(f"{rule} .measure" for rule in fading.split(",\n"))
         sheet += f"{bars} {{ visibility: hidden; }}\n"
+        tiles = ",\n".join(f"{rule} .tile" for rule in fading.split(",\n"))
+        sheet += f"{tiles} {{ opacity: 0.3; }}\n"
     return sheet

@@ -13,6 +13,13 @@ SIDE = 240
 
 def thumbnail(path: Path) -> bytes:
     """The centred square of the image at `path`, at most SIDE pixels wide, as WebP."""
+    out = io.BytesIO()
+    square(path, SIDE).save(out, "WEBP", quality=78, method=2)
+    return out.getvalue()
+
+
+def square(path: Path, largest: int) -> Image.Image:
+    """The centred square of the image at `path`, at most `largest` pixels wide."""
     try:
         # Only the format that a build writes: other readers of Pillow start other programs.
         with Image.open(path, formats=["WEBP"]) as file:
@@ -24,10 +31,7 @@ def thumbnail(path: Path) -> bytes:
     width, height = image.size
     side = min(width, height)
     left, top = (width - side) // 2, (height - side) // 2
-    small = min(side, SIDE)
-    square = image.resize(
+    small = min(side, largest)
+    return image.resize(
         (small, small), Image.Resampling.LANCZOS, box=(left, top, left + side, top + side)
     )
-    out = io.BytesIO()
-    square.save(out, "WEBP", quality=78, method=2)
-    return out.getvalue()
