@@ -20,7 +20,7 @@ from clipheads.bundle.gallery import GalleryImage, GalleryManifest, SkippedImage
 from clipheads.bundle.head import (
     Neighbour,
 )
-from clipheads.bundle.images import HeadShare, ImagesRecord
+from clipheads.bundle.images import Answer, HeadShare, ImagesRecord
 from clipheads.bundle.labels import LabellerRecord
 from clipheads.bundle.model import (
     Architecture,
@@ -258,7 +258,14 @@ def write_model(
                     for position in np.argsort(-strength[i], kind="stable")[:image_heads]
                 ]
                 for i, identity in enumerate(ids)
-            }
+            },
+            answers={
+                identity: [
+                    Answer(text="a boat", property="object", cosine=0.31),
+                    Answer(text="in the rain", property=None, cosine=0.22),
+                ]
+                for identity in ids
+            },
         ),
     )
     rank = numbers.coordinates.shape[2]

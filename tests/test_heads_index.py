@@ -28,7 +28,7 @@ def items(page):
 
 def texts_of(page):
     (script,) = page.files.values()
-    return json.loads(script.decode().removeprefix("window.headTexts = ").removesuffix(";\n"))
+    return json.loads(script.decode().removeprefix("window.filterTexts = ").removesuffix(";\n"))
 
 
 def test_every_head_is_listed_once_with_its_label_or_first_description(atlas):
@@ -46,8 +46,8 @@ def test_every_head_is_listed_once_with_its_label_or_first_description(atlas):
 def test_the_filter_also_knows_all_descriptions(atlas):
     (page,) = pages_of(atlas, heads)
     content = texts_of(page)
-    assert len(content["heads"]) == len(items(page))
-    described = [[content["texts"][number] for number in row] for row in content["heads"]]
+    assert len(content["items"]) == len(items(page))
+    described = [[content["texts"][number] for number in row] for row in content["items"]]
     records = [record for bundle in atlas.models for record in bundle.heads]
     assert described[: len(records)] == [[d.text for d in r.descriptions] for r in records]
     assert len(set(content["texts"])) == len(content["texts"])
@@ -60,7 +60,7 @@ def test_a_long_index_is_divided(atlas, monkeypatch):
     assert [page.path for page in parts[:2]] == ["heads/index.html", "heads/2/index.html"]
     found = [item for page in parts for item in items(page)]
     assert len(found) == whole.content.count
-    assert all(len(items(page)) == len(texts_of(page)["heads"]) <= 100 for page in parts)
+    assert all(len(items(page)) == len(texts_of(page)["items"]) <= 100 for page in parts)
 
 
 @pytest.mark.slow

@@ -30,6 +30,7 @@ from clipheads.stages.inputs import LABELS_GIVEN
 from clipheads.stages.labels import labels, labels_by
 from clipheads.stages.records import head_summary, records_stage, scores_of
 from clipheads.stages.relatives import relatives
+from clipheads.stages.spread import spread
 from clipheads.stages.store import Workspace
 
 IMAGES, DIMENSION, RANK = 20, 24, 6
@@ -114,7 +115,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Found:
 
     given = {LABELS_GIVEN: lambda: labels_by(label_heads_by_majority, folder, "build")}
     workspace = Workspace(atlas, folder, given, progress=Silent(), without=frozenset({"profile"}))
-    run((relatives, (labels, records_stage((*ANALYSES, labels)))), workspace)
+    run((relatives, spread, (labels, records_stage((*ANALYSES, labels)))), workspace)
     return Found(
         **tensors["coordinates"],
         basis=tensors["basis"]["basis"],
@@ -276,3 +277,13 @@ def test_contrasts_are_shown_where_both_texts_rank_high(found: Found) -> None:
     shown = max(1, int((ranks <= SHOWN_WITHIN).sum()))
     assert [map_.image for map_ in contrast.maps] == [f"image-{i}" for i in best[:shown].tolist()]
     assert contrast.maps[0].rank == pytest.approx(float(ranks.min()), abs=1e-5)
+
+
+def test_what_the_model_answers_is_the_nearest_text_of_each_property(found: Found) -> None:
+    answers = found.images.answers
+    assert list(answers) == list(found.images.images)
+    for own in answers.values():
+        properties = [answer.property for answer in own]
+        assert len({*properties} - {None}) == len(properties) - properties.count(None)
+        cosines = [answer.cosine for answer in own]
+        assert cosines == sorted(cosines, reverse=True)

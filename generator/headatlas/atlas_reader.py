@@ -283,7 +283,7 @@ def _check_references(folder: Path, model: ModelBundle, gallery: GalleryManifest
     ids = {image.id for image in gallery.images}
     heads = {head.id for head in model.record.heads}
     maps: list[HeatMap] = [m for contrast in model.record.contrasts for m in contrast.maps]
-    images: set[str] = set(model.images.images)
+    images: set[str] = {*model.images.images, *model.images.answers}
     named: set[str] = {head for prop in model.record.properties for head in prop.heads}
     for query in (q for prop in model.record.properties for q in prop.queries):
         images |= {query.image, *(n.image for n in query.neighbours)}

@@ -97,6 +97,11 @@ def images(model: str, part: int = 1) -> Link:
     return Link(f"{model}/images{f'-{part}' if part > 1 else ''}/index.html")
 
 
+def images_texts(model: str, part: int) -> Link:
+    """What the model answers about the images of one part of that list, for its filter."""
+    return Link(f"{model}/images{f'-{part}' if part > 1 else ''}/texts.js")
+
+
 def image(model: str, identity: str) -> Link:
     """The page of an image."""
     return Link(f"{model}/images/{identity}/index.html")

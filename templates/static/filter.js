@@ -6,7 +6,8 @@ for (const box of document.querySelectorAll("input[data-filters]")) {
   const count = box.closest(".filter-box").querySelector("output");
   const folded = (text) =>
     text.normalize("NFD").replace(/\p{M}/gu, "").replace(/\s+/g, " ").toLowerCase();
-  const shown = items.map((item) => folded(item.textContent));
+  const captions = (item) => [...item.querySelectorAll("img")].map((image) => image.alt);
+  const shown = items.map((item) => folded([item.textContent, ...captions(item)].join("\n")));
   let further = items.map(() => []);
   let asked = false;
 
@@ -17,8 +18,8 @@ for (const box of document.querySelectorAll("input[data-filters]")) {
     const script = document.createElement("script");
     script.src = box.dataset.texts;
     script.addEventListener("load", () => {
-      const { texts, heads } = window.headTexts;
-      further = heads.map((numbers) => numbers.map((number) => texts[number]));
+      const { texts, items: own } = window.filterTexts;
+      further = own.map((numbers) => numbers.map((number) => texts[number]));
       apply();
     });
     document.head.append(script);

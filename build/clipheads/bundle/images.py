@@ -1,4 +1,6 @@
-"""`images.json`: the heads with the largest share of each image."""
+"""`images.json`: for each image the heads with the largest share, and what the model answers."""
+
+from pydantic import Field
 
 from clipheads.bundle.names import HeadId, Slug
 from clipheads.bundle.record import Format, Record
@@ -12,8 +14,19 @@ class HeadShare(Record):
     excess: float
 
 
+class Answer(Record):
+    """A zero-shot answer about one image, by the whole model."""
+
+    text: str = Field(description="Of the pool's texts of this property the most similar")
+    property: str | None = Field(description="None for a bare text list")
+    cosine: float
+
+
 class ImagesRecord(Record):
-    """`<model>/images.json`: for each gallery image the heads that contribute most."""
+    """`<model>/images.json`: for each gallery image the heads that contribute most, and answers."""
 
     format: Format = 3
     images: dict[Slug, list[HeadShare]]
+    answers: dict[Slug, list[Answer]] = Field(
+        description="The most similar first; at most one answer of each property"
+    )

@@ -17,11 +17,13 @@ from clipheads.maths.scores import (
     entanglement,
     heads_by_consistency,
 )
+from clipheads.stages import image_answers as of_images
 from clipheads.stages import properties as of_properties
 from clipheads.stages.checkpoint import CHECKPOINT
 from clipheads.stages.contributions import COORDINATES, excess
 from clipheads.stages.engine import Fields, Part, Stage
 from clipheads.stages.gallery import MANIFEST, image_ids
+from clipheads.stages.image_answers import image_answers
 from clipheads.stages.properties import properties
 from clipheads.stages.rounding import rounded
 from clipheads.stages.store import File, RecordFile, Store
@@ -94,7 +96,7 @@ def records_stage(analyses: Sequence[Stage]) -> Stage:
         reads=(
             *(file for part in parts for file in part.reads),
             *of_properties.READS,  # and of these the checkpoint, the manifest and coordinates
-            POOL,
+            *of_images.READS,  # and of these the pool
         ),
         writes=(MODEL_RECORD, IMAGES_RECORD, HEAD_RECORDS),
         settings=(
@@ -106,6 +108,7 @@ def records_stage(analyses: Sequence[Stage]) -> Stage:
             "bundle.model.MATCHES_NEEDED",
             "bundle.model.CONSISTENCY_TEXTS",
             *of_properties.SETTINGS,
+            *of_images.SETTINGS,
             *(setting for part in parts for setting in part.settings),
         ),
         version=3,
@@ -167,5 +170,6 @@ def _images_record(store: Store) -> ImagesRecord:
                 for head, more in zip(positions[row].tolist(), excesses[row].tolist(), strict=True)
             ]
             for row, image in enumerate(image_ids(store))
-        }
+        },
+        answers=image_answers(store),
     )

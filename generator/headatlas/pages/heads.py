@@ -1,12 +1,12 @@
 """The index of all heads: every head of every model, built or published, in parts if need be."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from clipheads.bundle.head import HeadRecord
 from headatlas import urls
 from headatlas.citations import Reference
+from headatlas.pages.filter_texts import filter_texts
 from headatlas.pages.page import ATLAS, Page
 from headatlas.pages.published import as_shown
 from headatlas.pages.site_view import SiteView
@@ -70,7 +70,7 @@ def pages(site: SiteView) -> list[Page]:
                 texts=urls.heads_texts(part),
             ),
             trail=(ATLAS,),
-            files={urls.heads_texts(part): _texts(shown)},
+            files={urls.heads_texts(part): filter_texts(entry.texts for entry in shown)},
             reference=Reference("index of the attention heads of CLIP's vision transformers"),
         )
         for part, shown in enumerate(groups, start=1)
@@ -120,14 +120,3 @@ def _by_model(entries: list[Entry]) -> tuple[tuple[str, tuple[Entry, ...]], ...]
     for entry in entries:
         groups.setdefault(entry.model, []).append(entry)
     return tuple((name, tuple(group)) for name, group in groups.items())
-
-
-def _texts(entries: list[Entry]) -> bytes:
-    """A script with all descriptions: each text once, and its number for each head.
-
-    A script rather than JSON, because a page that is opened from disk may load nothing else.
-    """
-    numbers: dict[str, int] = {}
-    heads = [[numbers.setdefault(text, len(numbers)) for text in e.texts] for e in entries]
-    content = json.dumps({"texts": list(numbers), "heads": heads}, separators=(",", ":"))
-    return f"window.headTexts = {content};\n".encode()

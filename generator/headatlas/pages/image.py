@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from clipheads.bundle.images import HeadShare
+from clipheads.bundle.images import Answer, HeadShare
 from headatlas.citations import of_model
 from headatlas.pages.page import Crumb, Page
 from headatlas.pages.site_view import SiteView
-from headatlas.pages.view import HeadView, ModelView, NeighbourView, Picture
+from headatlas.pages.view import HeadView, ModelView, NeighbourView, Picture, PropertyView
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +24,8 @@ class ImageContent:
 
     model: ModelView
     picture: Picture
+    answers: tuple[tuple[Answer, PropertyView | None], ...]
+    """What the whole model answers, with the property if it labels a head."""
     heads: tuple[ImageHead, ...]
     previous: Picture | None
     following: Picture | None
@@ -50,6 +52,10 @@ def _pages(model: ModelView) -> list[Page]:
             ImageContent(
                 model=model,
                 picture=picture,
+                answers=tuple(
+                    (answer, model.property_named(answer.property))
+                    for answer in model.bundle.images.answers.get(picture.image.id, [])
+                ),
                 heads=tuple(
                     image_head(index, share)
                     for share in model.bundle.images.images.get(picture.image.id, [])

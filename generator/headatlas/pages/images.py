@@ -1,10 +1,12 @@
 """The list of a model's images, in parts that are not too heavy."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from clipheads.bundle.gallery import GalleryManifest
 from headatlas import urls
 from headatlas.citations import of_model
+from headatlas.pages.filter_texts import filter_texts
 from headatlas.pages.page import Page
 from headatlas.pages.site_view import SiteView
 from headatlas.pages.view import ModelView, Picture
@@ -21,6 +23,8 @@ class ImagesContent:
     model: ModelView
     gallery: GalleryManifest
     pictures: tuple[Picture, ...]
+    texts: Link
+    """What the model answers about them."""
     parts: tuple[Link, ...]
     """All parts of the list."""
 
@@ -41,9 +45,22 @@ def _pages(model: ModelView, gallery: GalleryManifest) -> list[Page]:
             template="images.html",
             title=f"Images in {name}" + (f", part {part}" if part > 1 else ""),
             description=f"The {len(pictures)} gallery images over which {name} was decomposed.",
-            content=ImagesContent(model=model, gallery=gallery, pictures=shown, parts=parts),
+            content=ImagesContent(
+                model=model,
+                gallery=gallery,
+                pictures=shown,
+                texts=urls.images_texts(name, part),
+                parts=parts,
+            ),
+            files={urls.images_texts(name, part): filter_texts(_answers(model, shown))},
             trail=model.trail,
             reference=of_model(model.record, "images" + (f", part {part}," if part > 1 else "")),
         )
         for part, (link, shown) in enumerate(zip(parts, groups, strict=True), start=1)
     ]
+
+
+def _answers(model: ModelView, pictures: Iterable[Picture]) -> Iterator[list[str]]:
+    answers = model.bundle.images.answers
+    for picture in pictures:
+        yield [answer.text for answer in answers.get(picture.image.id, [])]
