@@ -21,7 +21,7 @@ from headatlas.site import gallery_files
 from headatlas.template_files import templates_folder
 from headatlas.urls import METHODS, Link
 
-SHARED = {"page", "parts", "profile", "spread", "tiles"}
+SHARED = {"cite", "metadata", "page", "parts", "profile", "relatives", "spread", "tiles"}
 """Templates of which others are made."""
 
 

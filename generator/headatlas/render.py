@@ -54,6 +54,7 @@ def environment() -> Environment:
         "models": urls.HOME.at("models"),
         "methods": urls.METHODS,
         "compare": urls.COMPARE,
+        "compare_heads": urls.COMPARE_HEADS,
         "table_1": urls.TABLE_1,
         "ground_truth": urls.GROUND_TRUTH,
         "published_labels": urls.PUBLISHED_LABELS,

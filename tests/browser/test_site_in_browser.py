@@ -18,6 +18,7 @@ PAGES = {
     "contrast": "demo-clip/contrasts/boat-house/index.html",
     "contrasts": "demo-clip/contrasts/index.html",
     "compare": "compare/index.html",
+    "compare heads": "compare/heads/index.html",
     "table 1": "recomputing-table-1/index.html",
     "published labels": "published-labels/index.html",
     "published model": "ViT-B-16_openai/index.html",

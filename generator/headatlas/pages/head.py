@@ -1,6 +1,6 @@
 """A head's page: descriptions, top images, attention, neighbours, heat maps, and what moves it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,6 +13,7 @@ from headatlas.citations import of_model
 from headatlas.head_json import HeadFile, rounded
 from headatlas.pages.page import DataTwin, Page
 from headatlas.pages.profile import HeadProfileView, head_profile_view
+from headatlas.pages.relatives import RelativesView, relatives_views
 from headatlas.pages.site_view import SiteView
 from headatlas.pages.spread import SpreadView, spread_view
 from headatlas.pages.view import (
@@ -76,6 +77,7 @@ class HeadContent:
     attention: tuple[AttentionView, ...]
     neighbours: tuple[tuple[Picture, tuple[NeighbourView, ...]], ...]
     topics: tuple[tuple[TopicMaps, tuple[HeatMapView, ...]], ...]
+    relatives: RelativesView
     profile: HeadProfileView | None
     """What moves the head; None if no profile was made."""
     truth: HeadTruthView | None
@@ -96,10 +98,11 @@ class HeadContent:
 
 def pages(site: SiteView) -> list[Page]:
     """A page for each head of each model that was built."""
+    relatives = relatives_views(site)
     return [
         _page(content)
         for model in site.models
-        for content in _contents(model, site.published_labels(model))
+        for content in _contents(model, site.published_labels(model), relatives)
     ]
 
 
@@ -148,6 +151,7 @@ def _page(content: HeadContent) -> Page:
             "attention": "Attention",
             "neighbours": "Nearest neighbours in this head",
             **({"profile": "What moves this head"} if content.profile else {}),
+            "relatives": "Similar heads",
             "topics": "Topics",
         },
         reference=of_model(model.record, f"head {record.id}" + (f" ({label})" if label else "")),
@@ -156,7 +160,11 @@ def _page(content: HeadContent) -> Page:
     )
 
 
-def _contents(model: ModelView, published: Mapping[str, str]) -> list[HeadContent]:
+def _contents(
+    model: ModelView,
+    published: Mapping[str, str],
+    relatives: Callable[[ModelView, int], RelativesView],
+) -> list[HeadContent]:
     by_position = {(head.summary.layer, head.summary.head): head for head in model.heads}
     ranked = sorted(model.heads, key=lambda head: -head.summary.variance_share)
     rank = {head.summary.id: rank for rank, head in enumerate(ranked, start=1)}
@@ -180,6 +188,7 @@ def _contents(model: ModelView, published: Mapping[str, str]) -> list[HeadConten
                 topics=tuple(
                     zip(record.topics, model.heats(t.maps for t in record.topics), strict=True)
                 ),
+                relatives=relatives(model, i),
                 profile=head_profile_view(record.profile, model.record.profile),
                 truth=truth,
                 previous=model.heads[i - 1] if i else None,

@@ -4,6 +4,7 @@ from types import ModuleType
 
 from headatlas.pages import (
     compare,
+    compare_heads,
     contrast,
     contrasts,
     finder,
@@ -42,6 +43,7 @@ KINDS: tuple[ModuleType, ...] = (
     images,
     image,
     compare,
+    compare_heads,
     table1,
     published_labels,
     published_model,

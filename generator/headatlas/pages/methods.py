@@ -23,6 +23,7 @@ SECTIONS = {
     "segmentation": "Heat maps",
     "attention": "Attention",
     "profile": "What moves a head",
+    "relatives": "Similar heads",
     "pictures": "Pictures",
     "limits": "Limits",
     "data": "Data",
