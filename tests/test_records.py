@@ -24,6 +24,7 @@ from clipheads.bundle.search import Preprocessing
 from clipheads.labels.majority import label_heads_by_majority
 from clipheads.maths.neighbours import image_neighbours
 from clipheads.maths.text_span import textspan
+from clipheads.stages import inputs
 from clipheads.stages.atlas import ANALYSES
 from clipheads.stages.engine import run
 from clipheads.stages.inputs import LABELS_GIVEN
@@ -85,7 +86,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Found:
             "shares": torch.randn(IMAGES, 4, generator=generator),
             "embeddings": normalize(torch.randn(IMAGES, DIMENSION, generator=generator), dim=-1),
         },
-        "statistics": statistics(),
+        "statistics": statistics(torch.stack(coordinates, dim=1).double()),
         "descriptions": {"embeddings": texts},
         "topics": {"embeddings": texts[[3, 1, 4]]},
         "yardsticks": {
@@ -113,7 +114,10 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Found:
     adopt(folder, {"before": made_in(folder, None)})
     adopt(atlas, {"gallery": made_in(atlas, None)})
 
-    given = {LABELS_GIVEN: lambda: labels_by(label_heads_by_majority, folder, "build")}
+    given = {
+        LABELS_GIVEN: lambda: labels_by(label_heads_by_majority, folder, "build"),
+        inputs.HEADS: lambda: HEADS,
+    }
     workspace = Workspace(atlas, folder, given, progress=Silent(), without=frozenset({"profile"}))
     run((relatives, spread, (labels, records_stage((*ANALYSES, labels)))), workspace)
     return Found(
@@ -129,10 +133,12 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Found:
     )
 
 
-def statistics() -> dict[str, Tensor]:
-    """Moments of the 1 + 4 + 2 terms of two layers of two heads."""
+def statistics(y: Tensor) -> dict[str, Tensor]:
+    """Moments of contributions [images, 4, r], and of the 1 + 4 + 2 terms of two layers."""
     terms = torch.full((7,), 1 / 7, dtype=torch.float64)
     return {
+        "mean": y.mean(dim=0),
+        "covariance": torch.stack([torch.cov(own.T, correction=0) for own in y.unbind(dim=1)]),
         "count": torch.tensor(IMAGES),
         "embedding_mean": torch.zeros(DIMENSION, dtype=torch.float64),
         "term_means": torch.zeros(7, DIMENSION, dtype=torch.float64),
