@@ -2,12 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import floor, log10
 
 from clipheads.bundle.head import HeadRecord
 from clipheads.bundle.model import Architecture
 from clipheads.bundle.spread import TENTHS, Distribution, HeadSpread, Sample
 from headatlas.pages.view import ModelView, Picture
 from headatlas.pictures.histogram import Histogram, histogram
+
+MOST_DECIMALS = 6
+"""As many as records hold."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +45,12 @@ class DistributionView:
     lowest: tuple[SampleView, ...]
     tenths: tuple[TenthView, ...]
     highest: tuple[SampleView, ...]
+
+    @property
+    def decimals(self) -> int:
+        """So many that values are told apart to about a hundredth of their range."""
+        scale = self.drawn.high - self.drawn.low or abs(self.drawn.high) or 1.0
+        return min(MOST_DECIMALS, max(0, 1 - floor(log10(scale))))
 
     @property
     def median(self) -> float:
