@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
-from synthetic_head import draw_numbers, head_record
+from synthetic_ablation import model_ablation
+from synthetic_head import PROPERTIES, draw_numbers, head_record
 from synthetic_relatives import other_relatives
 from synthetic_scenes import paint, scene
 
@@ -152,6 +153,11 @@ def write_model(
                     record.label.text,
                     [description.matches_label for description in record.descriptions],
                 ),
+                answers_changed=record.ablation.answers_changed.value
+                if record.ablation.answers_changed
+                else None,
+                direct_effect=record.ablation.direct.value,
+                total_effect=record.ablation.total.value,
                 first_description=record.descriptions[0].text,
             )
         )
@@ -242,6 +248,7 @@ def write_model(
             high=0.5 if len(names) > 1 else None,
             fingerprint=_sha256("compared", name, count, layers, heads),
         ),
+        ablation=model_ablation(len(names), [name for name, _ in PROPERTIES]),
         profile=profile,
         version="0.1.0",
     )

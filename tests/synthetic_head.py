@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from synthetic_ablation import head_ablation
 from synthetic_relatives import cka, own_relatives
 from synthetic_scenes import COLOURS, GROUNDS, SHAPES, Scene, scene
 from synthetic_spread import spread_of
@@ -203,6 +204,7 @@ def head_record(
             [f"L{at // heads}.H{at % heads}" for at in range(len(numbers.similarity))],
             [description.text for description in descriptions],
         ),
+        ablation=head_ablation(position, len(numbers.similarity), [name for name, _ in PROPERTIES]),
         profile=HeadProfile(
             effects=[
                 _effect(profile.transforms[k], position == k)

@@ -4,6 +4,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from clipheads.bundle.ablation import HeadAblation
 from clipheads.bundle.labels import Label
 from clipheads.bundle.names import HeadId, Slug
 from clipheads.bundle.profile import HeadProfile
@@ -102,6 +103,7 @@ class HeadRecord(Record):
     image_neighbours: list[ImageNeighbours]
     topics: list[TopicMaps]
     relatives: OwnRelatives = Field(description="The most similar heads of the model")
+    ablation: HeadAblation
     profile: HeadProfile | None = Field(None, description="None if built with --profile none")
 
     @model_validator(mode="after")

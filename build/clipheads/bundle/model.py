@@ -4,6 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from clipheads.bundle.ablation import ModelAblation
 from clipheads.bundle.choices import NumberFormat
 from clipheads.bundle.contrast import ContrastRecord
 from clipheads.bundle.head import Neighbour
@@ -98,6 +99,11 @@ class HeadSummary(Record):
     nearest_cka: float | None = Field(
         description="Linear CKA with the most similar other head of the model; None without any"
     )
+    answers_changed: float | None = Field(
+        description="Share of zero-shot answers that mean ablation changes; None without questions"
+    )
+    direct_effect: float = Field(description="1 - cosine by ablation, with later blocks kept")
+    total_effect: float = Field(description="1 - cosine by ablation, with later blocks run again")
     first_description: str
 
     @model_validator(mode="after")
@@ -147,6 +153,7 @@ class ModelRecord(Record):
     properties: list[PropertyRecord]
     contrasts: list[ContrastRecord]
     relatives: ModelRelatives
+    ablation: ModelAblation
     profile: ModelProfile | None = Field(None, description="None if built with --profile none")
     version: str = Field(description="Version of clip-head-atlas that built it")
 

@@ -82,12 +82,17 @@ KeepAttention = Callable[[int, Tensor, Tensor, Tensor, Tensor], None]
 """Sees a layer, its q, k, v and attention outputs z, each [B, H, tokens, d_head]; q and z of the
 last layer hold the class token alone."""
 
+KeepStream = Callable[[int, Tensor], None]
+"""Sees a layer and the residual stream between its two halves, [B, tokens, W], from which
+`finish_tower` goes on; in the last layer it holds the class token alone."""
+
 
 def run_tower(
     tower: VisionTower,
     pixels: Tensor,
     *,
     keep: KeepAttention = lambda _layer, _q, _k, _v, _z: None,
+    keep_stream: KeepStream = lambda _layer, _x: None,
     precision: NumberFormat = "fp32",
 ) -> ClassToken:
     """Run a vision transformer on pixels [B, 3, S, S] and keep what is added to the class token.
@@ -99,43 +104,41 @@ def run_tower(
         tower: In its normal form.
         pixels: Preprocessed images, on the tower's device.
         keep: Sees the attention of every layer.
+        keep_stream: Sees the residual stream after the attention of every layer.
         precision: Below fp32 matrices are multiplied in those numbers; the residual stream, the
             layer norms and what the class token attends to stay float32.
     """
     x = tokens_of(tower, pixels)
     inputs = x[:, 0].clone()
     attentions, mlps = [], []
-    lower = precision != "fp32"
-    multiply = _multiplying(precision, x.device)
     for layer, block in enumerate(tower.blocks):
-        with multiply:
-            normed = block.attention_norm(x)
-            is_last = layer == len(tower.blocks) - 1
-            q, k, v = _queries_keys_values(block, normed, first_query_only=is_last)
-            z = scaled_dot_product_attention(q, k, v)
-        if is_last:
-            x = x[:, :1]
-        if lower:
-            # In float32 for the class token, so that its terms still sum to its embedding.
-            q, k, v = q.float(), k.float(), v.float()
-            exact = scaled_dot_product_attention(q[:, :, :1], k, v)
-            z = torch.cat([exact, z[:, :, 1:].float()], dim=2)
-        keep(layer, q, k, v, z)
-        flat = z.transpose(1, 2).flatten(2)
-        with multiply:
-            attended = linear(flat, block.out_weight, block.out_bias)
-        if lower:
-            exact = linear(flat[:, :1], block.out_weight, block.out_bias)
-            attended = torch.cat([exact, attended[:, 1:].float()], dim=1)
-        attended = _scaled(attended, block.attention_scale)
+        attended = _attention(tower, layer, x, keep, precision)
         attentions.append(attended[:, 0].clone())
-        x = x + attended
-        with multiply:
-            mlp = block.mlp_out(block.activation(block.mlp_in(block.mlp_norm(x))))
-            mlp = _scaled(mlp, block.mlp_scale)
+        x = x[:, : attended.shape[1]] + attended
+        keep_stream(layer, x)
+        mlp = _mlp(block, x, precision)
         mlps.append(mlp[:, 0].clone().float())
         x = x + mlp
     return ClassToken(x[:, 0], inputs, attentions, mlps)
+
+
+def finish_tower(tower: VisionTower, layer: int, x: Tensor) -> Tensor:
+    """Run the rest of a forward pass, from between the two halves of a block.
+
+    Args:
+        tower: In its normal form.
+        layer: The block whose MLP comes next.
+        x: What `keep_stream` has seen there, [B, tokens, W], changed or not.
+
+    Returns:
+        The class token in front of `ln_post`, [B, W].
+    """
+    x = x + _mlp(tower.blocks[layer], x, "fp32")
+    for later in range(layer + 1, len(tower.blocks)):
+        attended = _attention(tower, later, x, lambda _layer, _q, _k, _v, _z: None, "fp32")
+        x = x[:, : attended.shape[1]] + attended
+        x = x + _mlp(tower.blocks[later], x, "fp32")
+    return x[:, 0]
 
 
 def tokens_of(tower: VisionTower, pixels: Tensor) -> Tensor:
@@ -146,6 +149,40 @@ def tokens_of(tower: VisionTower, pixels: Tensor) -> Tensor:
     x = torch.cat([first, patches], dim=1) + tower.positions.to(patches.dtype)
     x = tower.patch_dropout(x)
     return x if tower.input_norm is None else tower.input_norm(x)
+
+
+def _attention(
+    tower: VisionTower, layer: int, x: Tensor, keep: KeepAttention, precision: NumberFormat
+) -> Tensor:
+    """Return what the attention of a layer adds to x [B, tokens, W]; in the last to token 0."""
+    block = tower.blocks[layer]
+    multiply = _multiplying(precision, x.device)
+    with multiply:
+        normed = block.attention_norm(x)
+        is_last = layer == len(tower.blocks) - 1
+        q, k, v = _queries_keys_values(block, normed, first_query_only=is_last)
+        z = scaled_dot_product_attention(q, k, v)
+    lower = precision != "fp32"
+    if lower:
+        # In float32 for the class token, so that its terms still sum to its embedding.
+        q, k, v = q.float(), k.float(), v.float()
+        exact = scaled_dot_product_attention(q[:, :, :1], k, v)
+        z = torch.cat([exact, z[:, :, 1:].float()], dim=2)
+    keep(layer, q, k, v, z)
+    flat = z.transpose(1, 2).flatten(2)
+    with multiply:
+        attended = linear(flat, block.out_weight, block.out_bias)
+    if lower:
+        exact = linear(flat[:, :1], block.out_weight, block.out_bias)
+        attended = torch.cat([exact, attended[:, 1:].float()], dim=1)
+    return _scaled(attended, block.attention_scale)
+
+
+def _mlp(block: Block, x: Tensor, precision: NumberFormat) -> Tensor:
+    """Return what the MLP of a block adds to x [B, tokens, W]."""
+    with _multiplying(precision, x.device):
+        mlp = block.mlp_out(block.activation(block.mlp_in(block.mlp_norm(x))))
+        return _scaled(mlp, block.mlp_scale)
 
 
 def _queries_keys_values(

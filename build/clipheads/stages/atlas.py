@@ -3,7 +3,7 @@
     gallery ─► contributions ─┬─► projections, encoders ─────────────────────┐
                               ├─► neighbours, attention ──┐                  │
                               ├─► profile ────────────────┤                  │
-    descriptions ─────────────┼─► spread ─────────────────┤                  │
+    descriptions ─────────────┼─► spread, ablation ───────┤                  │
                               └─► textspan ─┬─► heat maps ┼─► records        │
     pool, topics ───────────────────────────┼─► relatives ┤                  │
                                             └─► labels ───┴──────────────────┴─► search
@@ -12,6 +12,7 @@ What the stages after the labels read is all in the bundle, so `head-atlas label
 without the model, the images or a GPU. To add an analysis, put its stage among `ANALYSES`.
 """
 
+from clipheads.stages.ablation import ablation
 from clipheads.stages.attention import attention
 from clipheads.stages.checkpoint import checkpoint
 from clipheads.stages.contributions import contributions
@@ -37,6 +38,7 @@ ANALYSES = (
     heat_maps,
     attention,
     profile,
+    ablation,
     relatives,
     spread,
 )

@@ -46,6 +46,7 @@ def head_file(head: tuple[int, int]) -> str:
 
 def head_summary(record: HeadRecord) -> HeadSummary:
     """Shorten a head's record to what the model page shows."""
+    answers = record.ablation.answers_changed
     return HeadSummary(
         id=record.id,
         layer=record.layer,
@@ -57,6 +58,9 @@ def head_summary(record: HeadRecord) -> HeadSummary:
         effective_dimension=record.spread.effective_dimension,
         concept_consistency=_consistency(record),
         nearest_cka=record.relatives.by_cka[0].cka if record.relatives.by_cka else None,
+        answers_changed=None if answers is None else answers.value,
+        direct_effect=record.ablation.direct.value,
+        total_effect=record.ablation.total.value,
         first_description=record.descriptions[0].text if record.descriptions else "",
     )
 
