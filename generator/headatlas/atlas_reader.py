@@ -29,6 +29,7 @@ REBUILD = "rebuild it with `head-atlas build`"
 class ModelBundle:
     """Everything that the site shows of one model."""
 
+    folder: Path
     record: ModelRecord
     heads: tuple[HeadRecord, ...]
     """In the order of `record.heads`."""
@@ -202,6 +203,7 @@ def _read_model(folder: Path, gallery: GalleryManifest) -> ModelBundle | str:
         inside(atlas, f"{folder.name}/neighbours.safetensors"), len(heads), len(gallery.images)
     )
     model = ModelBundle(
+        folder=folder,
         record=record,
         heads=heads,
         images=images,

@@ -107,7 +107,7 @@ class Reference:
     def at(self, link: Link, urls: Urls) -> Citation:
         """The citation of the page `link` of a site that will lie at `urls`."""
         address = urls.permanent(link)
-        parts = link.path.removesuffix("index.html").strip("/").split("/")
+        parts = Urls().permanent(link).strip("/").split("/")
         known = urls.base_url is not None
         entry = Entry(
             # Of what a file name may hold, BibTeX's keys may not hold the percent sign.
@@ -135,6 +135,11 @@ def of_model(record: ModelRecord, what: str) -> Reference:
         f" gallery sha256:{record.gallery_sha256[:12]}",
         METHOD,
     )
+
+
+def of_head(record: ModelRecord, identity: str, label: str | None) -> Reference:
+    """The page of a head of a model's atlas."""
+    return of_model(record, f"head {identity}" + (f" ({label})" if label else ""))
 
 
 def of_published(model: str, what: str) -> Reference:

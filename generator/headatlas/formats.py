@@ -85,3 +85,15 @@ def ordinal(rank: int) -> str:
     """A rank in an order: 1st, 2nd, 3rd, 4th, 11th."""
     last = rank % 100 if rank % 100 in (11, 12, 13) else rank % 10
     return f"{rank}{({1: 'st', 2: 'nd', 3: 'rd'}).get(last, 'th')}"
+
+
+def file_size(count: int) -> str:
+    """A number of bytes in the unit that reads best.
+
+    >>> file_size(12), file_size(3456), file_size(78_900_000)
+    ('12 B', '3.5 kB', '78.9 MB')
+    """
+    for unit, size in (("MB", 1e6), ("kB", 1e3)):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count} B"

@@ -40,6 +40,10 @@ TABLE_1 = Link("recomputing-table-1/index.html")
 PUBLISHED_LABELS = Link("published-labels/index.html")
 SITEMAP = Link("sitemap.xml")
 ROBOTS = Link("robots.txt")
+DATA = Link("data/index.html")
+CROISSANT = Link("croissant.json")
+RO_CRATE = Link("ro-crate-metadata.json")
+LLMS = Link("llms.txt")
 SERVICE_WORKER = Link("search/sw.js")
 
 
@@ -71,6 +75,11 @@ def heads_texts(part: int) -> Link:
 def finder(model: str) -> Link:
     """The table and the scatter plot of a model's heads by what is measured of them."""
     return Link(f"{model}/finder/index.html")
+
+
+def data_file(model: str, name: str) -> Link:
+    """A file with the data of a model, such as `heads.csv`."""
+    return Link(f"{model}/{name}")
 
 
 def properties(model: str) -> Link:
@@ -157,6 +166,10 @@ TOP_LEVEL = frozenset(
         PUBLISHED_LABELS,
         SITEMAP,
         ROBOTS,
+        DATA,
+        CROISSANT,
+        RO_CRATE,
+        LLMS,
         picture(""),
         asset(""),
         schema(""),

@@ -3,8 +3,9 @@
 const served = location.protocol === "https:" || location.protocol === "http:";
 const here = location.origin + location.pathname.replace(/index\.html$/, "");
 if (served) {
+  const home = document.querySelector(".brand").href.replace(/index\.html$/, "");
   for (const text of document.querySelectorAll("[data-later]")) {
-    text.textContent = text.dataset.later.replaceAll("{address}", here);
+    text.textContent = text.dataset.later.replaceAll("{address}", here).replaceAll("{site}", home);
   }
 }
 

@@ -9,7 +9,7 @@ import numpy as np
 from clipheads.bundle.ground_truth import HeadTruth
 from clipheads.bundle.head import DescriptionRecord, HeadRecord, ImageShare, TopicMaps
 from headatlas import urls
-from headatlas.citations import of_model
+from headatlas.citations import of_head
 from headatlas.head_json import HeadFile, rounded
 from headatlas.pages.page import DataTwin, Page
 from headatlas.pages.profile import HeadProfileView, head_profile_view
@@ -154,7 +154,7 @@ def _page(content: HeadContent) -> Page:
             "relatives": "Similar heads",
             "topics": "Topics",
         },
-        reference=of_model(model.record, f"head {record.id}" + (f" ({label})" if label else "")),
+        reference=of_head(model.record, record.id, label),
         picture=content.strongest[0][0].full if content.strongest else None,
         data=DataTwin(urls.head_data(model.record.name, record.id), partial(head_file, content)),
     )

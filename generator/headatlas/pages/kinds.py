@@ -7,6 +7,7 @@ from headatlas.pages import (
     compare_heads,
     contrast,
     contrasts,
+    data,
     finder,
     ground_truth,
     head,
@@ -49,6 +50,7 @@ KINDS: tuple[ModuleType, ...] = (
     published_model,
     published_head,
     search,
+    data,
     ground_truth,
 )
 """In the order of the sitemap. Each has `pages(site)`, which may be none."""

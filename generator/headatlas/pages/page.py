@@ -4,6 +4,7 @@ A kind of page is a module of this folder and a template of the same stem. The m
 pages of its kind (`pages(site)`), and `kinds.py` lists it.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -47,6 +48,31 @@ class DataTwin:
 
 
 @dataclass(frozen=True, eq=False)
+class DataFile:
+    """A file to download."""
+
+    link: Link
+    media_type: str
+    about: str
+    """What it holds, as a sentence."""
+    make: Callable[[Urls], bytes]
+    """Makes its content for a site that will lie at these addresses; the same bytes each time."""
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return PurePosixPath(self.link.path).name
+
+    def size(self, urls: Urls) -> int:
+        """Bytes."""
+        return len(self.make(urls))
+
+    def sha256(self, urls: Urls) -> str:
+        """Its hash."""
+        return hashlib.sha256(self.make(urls)).hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
 class Page:
     """One page of the site, complete before a byte is rendered."""
 
@@ -65,6 +91,8 @@ class Page:
     data: DataTwin | None = None
     files: Mapping[Link, bytes | Path] = field(default_factory=dict)
     """Files that the page brings along: their content, or the file that holds it."""
+    downloads: tuple[DataFile, ...] = ()
+    """Files with the data that the page is about, which are made at the same time."""
     policy: str = POLICY
     citable: bool = True
     dataset: bool = False
