@@ -18,6 +18,7 @@ from synthetic_truth import write_truth
 from clipheads.bundle.disk.data_files import data_file
 from clipheads.bundle.disk.record_files import read_record
 from clipheads.bundle.errors import AtlasError
+from clipheads.bundle.literature import LiteratureRecord
 from clipheads.bundle.paper import PaperRecord
 from clipheads.bundle.progress import Silent
 from clipheads.labels.majority import label_heads_by_majority
@@ -35,6 +36,7 @@ from headatlas.runtime.onnxruntime_web import Runtime
 from headatlas.site import gallery_files
 
 PAPER = read_record(data_file("published", "paper.json"), PaperRecord)
+LITERATURE = read_record(data_file("published", "literature.json"), LiteratureRecord)
 OF_A_BUNDLE = [kind for kind in KINDS if kind not in (published_head, published_model, table1)]
 """The kinds of pages that show what a bundle holds."""
 
@@ -70,7 +72,7 @@ def written(atlas, out):
     read = read_atlas(atlas)
     models = model_views(read)
     search = search_export(read, models, Silent(), lambda: Runtime({}, "not here"))
-    site = SiteView(read.gallery, models, published_view(PAPER, models), search)
+    site = SiteView(read.gallery, models, published_view(PAPER, models), LITERATURE, search)
     with site_output(out) as output:
         for page in (page for kind in OF_A_BUNDLE for page in kind.pages(site)):
             output.write(page.path, render(page).encode())

@@ -11,6 +11,7 @@ from synthetic_bundle import edit_json, write_bundle
 from clipheads.bundle.disk.data_files import data_file
 from clipheads.bundle.disk.record_files import read_record
 from clipheads.bundle.label_names import fold_label
+from clipheads.bundle.literature import LiteratureRecord
 from clipheads.bundle.names import RESERVED_NAMES
 from clipheads.bundle.paper import PaperRecord
 from headatlas.atlas_reader import Atlas, read_atlas
@@ -28,6 +29,7 @@ from headatlas.site import generate_site
 
 BUILT = "ViT-B-32_openai"
 PAPER = read_record(data_file("published", "paper.json"), PaperRecord)
+LITERATURE = read_record(data_file("published", "literature.json"), LiteratureRecord)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +46,7 @@ def pages(atlas: Atlas) -> list[Page]:
 
 def site_view(atlas: Atlas, paper: PaperRecord) -> SiteView:
     models = model_views(atlas)
-    return SiteView(atlas.gallery, models, published_view(paper, models))
+    return SiteView(atlas.gallery, models, published_view(paper, models), LITERATURE)
 
 
 def heads_of(pages: list[Page]) -> list[PublishedHeadContent]:

@@ -12,6 +12,7 @@ from synthetic_search import write_search
 from clipheads.bundle.disk.data_files import data_file
 from clipheads.bundle.disk.record_files import read_record
 from clipheads.bundle.errors import BundleError
+from clipheads.bundle.literature import LiteratureRecord
 from clipheads.bundle.paper import PaperRecord
 from clipheads.bundle.progress import Silent
 from headatlas.atlas_reader import read_atlas
@@ -60,7 +61,9 @@ def _page(atlas, runtime=HERE, progress=None) -> Page | None:
     published = published_view(
         read_record(data_file("published", "paper.json"), PaperRecord), models
     )
-    return next(iter(search_pages(SiteView(read.gallery, models, published, search))), None)
+    literature = read_record(data_file("published", "literature.json"), LiteratureRecord)
+    site = SiteView(read.gallery, models, published, literature, search)
+    return next(iter(search_pages(site)), None)
 
 
 def _files(page):

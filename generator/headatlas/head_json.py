@@ -11,12 +11,23 @@ from pydantic import Field
 from clipheads.bundle.ground_truth import HeadTruth
 from clipheads.bundle.head import HeadRecord
 from clipheads.bundle.labels import LabellerRecord
+from clipheads.bundle.literature import Publication
 from clipheads.bundle.names import HeadId, ModelName
 from clipheads.bundle.record import Index, Record
 from clipheads.bundle.relatives import HeadRelatives
 
 DIGITS = 3
 """Significant digits of the largest value of a heat map; the others have as many decimals."""
+
+
+class Mention(Record):
+    """A publication that names a head for a role."""
+
+    role: str
+    publication: Publication
+    position: str = Field(description="Where in the file or paper at `url` the head is named")
+    weights: str = Field(description="From what it follows that the head is of these weights")
+    url: str
 
 
 class HeadFile(HeadRecord):
@@ -31,6 +42,7 @@ class HeadFile(HeadRecord):
     published_label: str | None = Field(
         description="What the paper's authors published for this head; None if nothing"
     )
+    literature: list[Mention] = Field(description="Publications that name this head for a role")
     rank: int = Field(ge=1, description="By share of variance; 1 is the largest")
     heads: int = Field(description="Heads of the model in this atlas")
     ground_truth: HeadTruth | None = Field(
@@ -69,6 +81,7 @@ class PublishedHeadFile(Record):
     layer: Index
     head: Index
     label: PublishedLabel
+    literature: list[Mention] = Field(description="Publications that name this head for a role")
     same_label: list[OtherHead]
 
 

@@ -59,6 +59,7 @@ def environment() -> Environment:
         "table_1": urls.TABLE_1,
         "ground_truth": urls.GROUND_TRUTH,
         "published_labels": urls.PUBLISHED_LABELS,
+        "literature": urls.LITERATURE,
         "search": urls.SEARCH,
         "data": urls.DATA,
         "all_heads": urls.heads(),

@@ -10,6 +10,7 @@ from clipheads.bundle.disk.owned_files import LIST
 from clipheads.bundle.disk.record_files import read_record
 from clipheads.bundle.errors import AtlasError
 from clipheads.bundle.gallery import GalleryManifest
+from clipheads.bundle.literature import LiteratureRecord
 from clipheads.bundle.paper import PaperRecord
 from clipheads.bundle.progress import Progress, Silent
 from headatlas import urls
@@ -103,8 +104,9 @@ def view_site(atlas: Atlas, progress: Progress | None = None) -> SiteView:
     """
     models = model_views(atlas)
     paper = read_record(data_file("published", "paper.json"), PaperRecord)
+    literature = read_record(data_file("published", "literature.json"), LiteratureRecord)
     search = search_export(atlas, models, progress or Silent())
-    return SiteView(atlas.gallery, models, published_view(paper, models), search)
+    return SiteView(atlas.gallery, models, published_view(paper, models), literature, search)
 
 
 def gallery_files(gallery: GalleryManifest) -> list[Link]:

@@ -38,6 +38,8 @@ COMPARE_HEADS_DATA = Link("compare/heads/heads.json")
 GROUND_TRUTH = Link("ground-truth/index.html")
 TABLE_1 = Link("recomputing-table-1/index.html")
 PUBLISHED_LABELS = Link("published-labels/index.html")
+LITERATURE = Link("literature/index.html")
+LITERATURE_DATA = Link("literature/literature.json")
 SITEMAP = Link("sitemap.xml")
 ROBOTS = Link("robots.txt")
 DATA = Link("data/index.html")
@@ -164,6 +166,7 @@ TOP_LEVEL = frozenset(
         GROUND_TRUTH,
         TABLE_1,
         PUBLISHED_LABELS,
+        LITERATURE,
         SITEMAP,
         ROBOTS,
         DATA,

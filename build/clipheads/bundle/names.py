@@ -14,6 +14,7 @@ RESERVED_NAMES = (
     "ground-truth",
     "heads",
     "index.html",
+    "literature",
     "llms.txt",
     "methods",
     "published-labels",

@@ -1,6 +1,6 @@
 """A head's page: descriptions, top images, attention, neighbours, heat maps, and what moves it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,7 +10,8 @@ from clipheads.bundle.ground_truth import HeadTruth
 from clipheads.bundle.head import DescriptionRecord, HeadRecord, ImageShare, TopicMaps
 from headatlas import urls
 from headatlas.citations import of_head
-from headatlas.head_json import HeadFile, rounded
+from headatlas.head_json import HeadFile, Mention, rounded
+from headatlas.pages.literature import mentions
 from headatlas.pages.page import DataTwin, Page
 from headatlas.pages.profile import HeadProfileView, head_profile_view
 from headatlas.pages.relatives import RelativesView, relatives_views
@@ -88,6 +89,8 @@ class HeadContent:
     later: HeadView | None
     published: str | None
     """The label that the paper's authors published for this head."""
+    mentions: tuple[Mention, ...]
+    """Publications that name this head for a role."""
 
     @property
     def confidence(self) -> float | None:
@@ -100,9 +103,7 @@ def pages(site: SiteView) -> list[Page]:
     """A page for each head of each model that was built."""
     relatives = relatives_views(site)
     return [
-        _page(content)
-        for model in site.models
-        for content in _contents(model, site.published_labels(model), relatives)
+        _page(content) for model in site.models for content in _contents(site, model, relatives)
     ]
 
 
@@ -120,6 +121,7 @@ def head_file(content: HeadContent, address: str) -> HeadFile:
         version=model.version,
         labeller=model.labeller,
         published_label=content.published,
+        literature=list(content.mentions),
         rank=content.rank,
         heads=len(model.heads),
         ground_truth=content.truth.truth if content.truth else None,
@@ -153,6 +155,7 @@ def _page(content: HeadContent) -> Page:
             **({"profile": "What moves this head"} if content.profile else {}),
             "relatives": "Similar heads",
             "topics": "Topics",
+            **({"literature": "In the literature"} if content.mentions else {}),
         },
         reference=of_head(model.record, record.id, label),
         picture=content.strongest[0][0].full if content.strongest else None,
@@ -161,10 +164,9 @@ def _page(content: HeadContent) -> Page:
 
 
 def _contents(
-    model: ModelView,
-    published: Mapping[str, str],
-    relatives: Callable[[ModelView, int], RelativesView],
+    site: SiteView, model: ModelView, relatives: Callable[[ModelView, int], RelativesView]
 ) -> list[HeadContent]:
+    published = site.published_labels(model)
     by_position = {(head.summary.layer, head.summary.head): head for head in model.heads}
     ranked = sorted(model.heads, key=lambda head: -head.summary.variance_share)
     rank = {head.summary.id: rank for rank, head in enumerate(ranked, start=1)}
@@ -196,6 +198,9 @@ def _contents(
                 earlier=by_position.get((record.layer - 1, record.head)),
                 later=by_position.get((record.layer + 1, record.head)),
                 published=published.get(record.id),
+                mentions=()
+                if model.local_weights
+                else mentions(site.literature, model.record.name, record.id),
             )
         )
     return contents

@@ -5,7 +5,8 @@ from functools import partial
 
 from headatlas import urls
 from headatlas.citations import of_published
-from headatlas.head_json import OtherHead, PublishedHeadFile, PublishedLabel
+from headatlas.head_json import Mention, OtherHead, PublishedHeadFile, PublishedLabel
+from headatlas.pages.literature import mentions
 from headatlas.pages.page import ATLAS, Crumb, DataTwin, Page
 from headatlas.pages.published import PublishedHead, PublishedModelView
 from headatlas.pages.site_view import SiteView
@@ -22,16 +23,17 @@ class PublishedHeadContent:
     """Other heads of the model with this label."""
     elsewhere: tuple[tuple[PublishedModelView, tuple[PublishedHead, ...]], ...]
     """Heads of other models with this label."""
+    mentions: tuple[Mention, ...]
+    """Publications that name this head for a role."""
     previous: PublishedHead | None
     following: PublishedHead | None
 
 
 def pages(site: SiteView) -> list[Page]:
     """A page for each head with a published label whose address no built head has."""
-    models, source = site.published.models, site.published.paper.labels_source
     return [
-        _page(_content(model, index, models, source))
-        for model in models
+        _page(_content(site, model, index))
+        for model in site.published.models
         for index, head in enumerate(model.heads)
         if not head.computed
     ]
@@ -47,6 +49,7 @@ def head_file(content: PublishedHeadContent, address: str) -> PublishedHeadFile:
         layer=head.layer,
         head=head.head,
         label=PublishedLabel(text=head.label, source=content.source),
+        literature=list(content.mentions),
         same_label=[
             OtherHead(model=other.model, id=other.id)
             for group in (content.alike, *(heads for _, heads in content.elsewhere))
@@ -55,15 +58,14 @@ def head_file(content: PublishedHeadContent, address: str) -> PublishedHeadFile:
     )
 
 
-def _content(
-    model: PublishedModelView, index: int, models: tuple[PublishedModelView, ...], source: str
-) -> PublishedHeadContent:
-    head = model.heads[index]
+def _content(site: SiteView, model: PublishedModelView, index: int) -> PublishedHeadContent:
+    head, models = model.heads[index], site.published.models
     elsewhere = [(other, other.labelled(head.folded)) for other in models if other is not model]
     return PublishedHeadContent(
         model=model,
         head=head,
-        source=source,
+        source=site.published.paper.labels_source,
+        mentions=mentions(site.literature, head.model, head.id),
         alike=tuple(other for other in model.labelled(head.folded) if other is not head),
         elsewhere=tuple((other, heads) for other, heads in elsewhere if heads),
         previous=model.heads[index - 1] if index else None,
@@ -82,7 +84,10 @@ def _page(content: PublishedHeadContent) -> Page:
         "not computed here.",
         content=content,
         trail=(ATLAS, Crumb(head.model, content.model.page)),
-        sections={"same": "Heads with the same label"},
+        sections={
+            **({"literature": "In the literature"} if content.mentions else {}),
+            "same": "Heads with the same label",
+        },
         reference=of_published(head.model, f"label of head {head.id} ({head.label})"),
         data=DataTwin(urls.head_data(head.model, head.id), partial(head_file, content)),
     )

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from clipheads.bundle.gallery import GalleryManifest
+from clipheads.bundle.literature import LiteratureRecord
 from headatlas.pages.published import PublishedView
 from headatlas.pages.search_export import SearchExport
 from headatlas.pages.view import ModelView
@@ -17,6 +18,8 @@ class SiteView:
     models: tuple[ModelView, ...]
     """Those that were built, at least one."""
     published: PublishedView
+    literature: LiteratureRecord
+    """Heads that publications name."""
     search: SearchExport | None = None
     """What browsers load of the models that can be searched; None if none can."""
 

@@ -6,6 +6,7 @@ from clipheads.bundle.gallery import GalleryManifest
 from clipheads.bundle.ground_truth import GroundTruthRecord
 from clipheads.bundle.head import HeadRecord
 from clipheads.bundle.images import ImagesRecord
+from clipheads.bundle.literature import LiteratureRecord
 from clipheads.bundle.model import ModelRecord
 from clipheads.bundle.record import Record
 from clipheads.bundle.search import SearchRecord
@@ -22,9 +23,11 @@ RECORDS: dict[str, type[Record]] = {
     "gallery": GalleryManifest,
     "search": SearchRecord,
     "ground-truth": GroundTruthRecord,
+    "literature": LiteratureRecord,
 }
 """Both kinds of head.json of a site, and the files of a bundle: model.json, heads/L11.H7.json,
-images.json, gallery/manifest.json, search/search.json, ground-truth.json."""
+images.json, gallery/manifest.json, search/search.json, ground-truth.json; and the
+list of heads that publications name."""
 
 
 def schema_files(addresses: Urls) -> dict[Link, bytes]:
