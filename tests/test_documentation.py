@@ -44,6 +44,7 @@ NOT_RUN = {
     "make bench": "measures for minutes",
     "npm install": "downloads",
     "python -m clipheads.demo_world.world.make_sprites": "reads what npm has downloaded",
+    "python docs/take_screenshots.py": "takes pictures of a finished site in a browser",
     "python docs/make_pictures.py": "takes pictures of a finished site in a browser",
     "head-atlas demo": "builds for minutes; test_pipeline.py runs its steps",
     "head-atlas ground-truth": "measures for minutes; test_ground_truth.py runs it on small ones",
