@@ -69,8 +69,14 @@ def tiny_model(folder: Path, embed_dim: int = 48, **vision: Any) -> ClipModel:
     return load_model(f"{LOCAL_DIR}{folder}", device="cpu")
 
 
-def write_checkpoint(file: Path, architecture: str, seed: int = 0) -> Path:
-    """Write random weights of an architecture that open_clip knows, such as `ViT-B-32`."""
+def vision_of(architecture: str, **vision: Any) -> dict[str, Any]:
+    """The configuration of a CLIP with the full-size vision tower of, say, `ViT-B-32`.
+
+    Its text tower is tiny: no contribution to an image depends on it.
+    """
     config = import_open_clip().get_model_config(architecture)
-    torch.save(random_clip(config, seed).state_dict(), file)
-    return file
+    return {
+        **config,
+        "vision_cfg": {**config["vision_cfg"], **vision},
+        "text_cfg": TINY["text_cfg"],
+    }
