@@ -11,7 +11,7 @@ from headatlas.pictures.scatter import Scatter, scatter
 
 ACROSS = "variance"
 """The metric by which the table is sorted, and which the plot has from left to right."""
-UP = ("explained",)
+UP = ("total", "explained")
 """The plot has the first of these that there is from bottom to top."""
 
 

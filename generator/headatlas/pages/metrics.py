@@ -1,7 +1,7 @@
 """What is measured of every head of a model, as one list: names, units, values and ranks.
 
 The finder, the head's page and the colours of the model's grid all read this list. A number that
-every head has becomes a line in `OF_CONTRIBUTIONS` or `OF_LABELS` and appears in all three.
+every head has becomes a line in one of the `OF_…` lists and appears in all three.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -89,7 +89,12 @@ OF_CONTRIBUTIONS = (
         "distribution",
         lambda h, _: h.effective_dimension,
     ),
-    Measure("cka", "CKA with its nearest head", "", 2, "neighbours", lambda h, _: h.nearest_cka),
+    Measure("cka", "CKA with its nearest head", "", 2, "relatives", lambda h, _: h.nearest_cka),
+)
+OF_ABLATION = (
+    Measure("answers", "answers changed", "%", 2, "limits", lambda h, _: h.answers_changed),
+    Measure("direct", "direct effect", "", 4, "limits", lambda h, _: h.direct_effect),
+    Measure("total", "total effect", "", 4, "limits", lambda h, _: h.total_effect),
 )
 OF_LABELS = (
     Measure(
@@ -122,6 +127,7 @@ OF_LABELS = (
 )
 GROUPS: tuple[tuple[str, tuple[Measure, ...]], ...] = (
     ("Contribution", OF_CONTRIBUTIONS),
+    ("Mean ablation", OF_ABLATION),
     ("Descriptions and label", OF_LABELS),
 )
 

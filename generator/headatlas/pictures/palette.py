@@ -4,22 +4,33 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 
-HUES = (28, 262, 140, 330, 85, 205, 300, 55, 175, 238, 5, 115)
-"""Hue angles of OKLCH, in an order that keeps neighbours in a list far apart."""
+TINTS = (
+    *((20, 1), (290, 1), (0, 2), (90, 2), (220, 0), (70, 1), (270, 2), (80, 0)),
+    *((20, 2), (190, 2), (190, 1), (140, 1), (330, 1), (350, 1), (160, 1)),
+    *((330, 2), (130, 0), (120, 1), (130, 2), (230, 1), (170, 2), (50, 2), (110, 0), (150, 2)),
+)
+"""Hue angle in OKLCH, and tone: 0 pale, 1 middle, 2 strong.
+
+Each is of all hues and tones the one that is farthest from those before it (CIEDE2000), as readers
+see them whose colour vision is normal, deuteranopic or protanopic (Machado and others, 2009).
+"""
 
 FILLS = {
-    "light": ((0.885, 0.075), (0.765, 0.110)),
-    "dark": ((0.385, 0.075), (0.475, 0.095)),
+    "light": ((0.93, 0.055), (0.85, 0.095), (0.76, 0.115)),
+    "dark": ((0.33, 0.06), (0.41, 0.085), (0.49, 0.095)),
 }
-"""Lightness and chroma of the fill, for the first and the second round of hues."""
+"""Lightness and chroma of the fill, by tone."""
 
-SWATCHES = {"light": ((0.62, 0.16), (0.48, 0.16)), "dark": ((0.72, 0.13), (0.84, 0.13))}
+SWATCHES = {
+    "light": ((0.70, 0.15), (0.58, 0.16), (0.44, 0.14)),
+    "dark": ((0.64, 0.13), (0.75, 0.13), (0.87, 0.10)),
+}
 """Lightness and chroma of the swatch, likewise."""
 
 INK = {"light": "#17181c", "dark": "#f7f5f0"}
 """Text on the fills."""
 
-COLOURS = len(HUES) * 2
+COLOURS = len(TINTS)
 """How many there are; with more properties they repeat, and the name in the cell decides."""
 
 
@@ -62,12 +73,14 @@ def contrast(first: str, second: str) -> float:
 
 def fill(scheme: str, colour: int) -> str:
     """Background of a cell, for colour 0 to COLOURS − 1 in scheme "light" or "dark"."""
-    return hex_of_oklch(*FILLS[scheme][colour // len(HUES)], HUES[colour % len(HUES)])
+    hue, tone = TINTS[colour]
+    return hex_of_oklch(*FILLS[scheme][tone], hue)
 
 
 def swatch(scheme: str, colour: int) -> str:
     """Strong colour of a dot or a bar, for colour 0 to COLOURS − 1."""
-    return hex_of_oklch(*SWATCHES[scheme][colour // len(HUES)], HUES[colour % len(HUES)])
+    hue, tone = TINTS[colour]
+    return hex_of_oklch(*SWATCHES[scheme][tone], hue)
 
 
 def assign(slugs: Iterable[str]) -> dict[str, int]:
@@ -108,6 +121,12 @@ def stylesheet(properties: int) -> str:
         sheet += f"{fading} {{ background: none; --on-fill: var(--soft); }}\n"
         bars = ",\n".join(f"{rule} .measure" for rule in fading.split(",\n"))
         sheet += f"{bars} {{ visibility: hidden; }}\n"
+        # A label that is pointed at below the picture of all heads shows where it is.
+        sheet += "".join(
+            f".hero-map:has(.c{n}:is(:hover, :focus-within)) .mosaic a:not(.q{n}) "
+            "{ opacity: 0.25; }\n"
+            for n in range(properties)
+        )
         tiles = ",\n".join(f"{rule} .tile" for rule in fading.split(",\n"))
         sheet += f"{tiles} {{ opacity: 0.3; }}\n"
     return sheet
