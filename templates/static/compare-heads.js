@@ -155,7 +155,7 @@
     return make(
       "div",
       {},
-      make("p", { class: "name" }, make("a", { href: headPage(head) }, head.id), ` ${label}`),
+      make("h3", { class: "name" }, make("a", { href: headPage(head), "aria-label": `${head.id} of ${head.model}` }, head.id), ` ${label}`),
       make(
         "p",
         {},
@@ -176,10 +176,14 @@
           {},
           make(
             "a",
-            { class: "thumb", href: `${root}${encodeURIComponent(head.model)}/images/${image}/index.html` },
+            {
+              class: "thumb",
+              href: `${root}${encodeURIComponent(head.model)}/images/${image}/index.html`,
+              "aria-label": `${image.replaceAll("-", " ")} in ${head.model}`,
+            },
             make("img", {
               src: `${root}gallery/small/${image}.webp`,
-              alt: image.replaceAll("-", " "),
+              alt: "",
               width: 240,
               height: 240,
               loading: "lazy",
@@ -227,8 +231,9 @@
           const effect = own.get(name);
           if (!effect) return make("td", {}, "–");
           const number = make("span", { class: "number" }, `${decimal(effect.ratio, 1)} ×`);
-          if (effect.stands_out) number.append(make("span", { class: "match" }, "stands out"));
-          return make("td", {}, make("div", { class: "measured" }, bar(effect.ratio, largest), number));
+          const cell = make("td", {}, make("div", { class: "measured" }, bar(effect.ratio, largest), number));
+          if (effect.stands_out) cell.append(make("span", { class: "match" }, "stands out"));
+          return cell;
         }),
       ),
     );
@@ -270,14 +275,17 @@
   const title = document.title;
   let latest = 0;
   async function follow(state) {
-    const mine = (latest += 1);
+    // A link to a section of the page leaves the heads as they are.
+    if (location.hash.length > 1 && !state.has("a") && !state.has("b")) return;
     if (!state.has("a") && !state.has("b")) {
+      latest += 1;
       say("");
       pair.replaceChildren();
       document.title = title;
       status.textContent = "Choose two heads, or a pair from the lists below.";
       return;
     }
+    const mine = (latest += 1);
     const [a, b] = [headIn(state, "a"), headIn(state, "b")];
     status.textContent = "";
     for (const [side, head] of [["a", a], ["b", b]]) if (!head.fault) fill(side, head);

@@ -94,6 +94,12 @@ def serving(site: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def serving_of() -> object:
+    """Serves a site, for files of tests that have one of their own."""
+    return serving
+
+
+@pytest.fixture(scope="session")
 def served(site: Path) -> Iterator[str]:
     """The address of the served site."""
     with serving(site) as address:
@@ -105,3 +111,25 @@ def served_in_full_size(full_size: Path) -> Iterator[str]:
     """The address of the served site of a full-size model."""
     with serving(full_size) as address:
         yield address
+
+
+@pytest.fixture
+def open_page(browser):
+    """Opens a page and records what the browser complains about and asks for."""
+    contexts = []
+
+    def open_it(address, **options):
+        context = browser.new_context(**options)
+        contexts.append(context)
+        page = context.new_page()
+        page.complaints, page.requests = [], []
+        page.on("console", lambda message: page.complaints.append(message.text))
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page.on("requestfailed", lambda failed: page.complaints.append(f"failed: {failed.url}"))
+        page.on("request", lambda request: page.requests.append(request.url))
+        page.goto(address, wait_until="load")
+        return page
+
+    yield open_it
+    for context in contexts:
+        context.close()

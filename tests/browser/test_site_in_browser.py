@@ -4,6 +4,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from axe_rules import violations
 
 PAGES = {
     "home": "index.html",
@@ -36,28 +37,6 @@ FULL_SIZE = {
 @pytest.fixture(params=["served", "from disk"])
 def root(request, served, site):
     return served if request.param == "served" else site.as_uri() + "/"
-
-
-@pytest.fixture
-def open_page(browser):
-    """Opens a page and records what the browser complains about and asks for."""
-    contexts = []
-
-    def open_it(address, **options):
-        context = browser.new_context(**options)
-        contexts.append(context)
-        page = context.new_page()
-        page.complaints, page.requests = [], []
-        page.on("console", lambda message: page.complaints.append(message.text))
-        page.on("pageerror", lambda error: page.complaints.append(str(error)))
-        page.on("requestfailed", lambda failed: page.complaints.append(f"failed: {failed.url}"))
-        page.on("request", lambda request: page.requests.append(request.url))
-        page.goto(address, wait_until="load")
-        return page
-
-    yield open_it
-    for context in contexts:
-        context.close()
 
 
 def scroll_through(page):
@@ -111,31 +90,6 @@ def test_a_full_size_model_fits_as_well(served_in_full_size, open_page, name, wi
     assert bars
     for track, *values in bars:
         assert max(values) <= track + 0.5
-
-
-ACCEPTED = {"focus-order-semantics"}
-"""An experimental rule; a formula that scrolls must be reachable by keyboard."""
-
-TAGS = [
-    *(f"wcag{version}{level}" for version in ("2", "21", "22") for level in ("a", "aa")),
-    "best-practice",
-    "experimental",
-]
-
-
-def violations(page, axe):
-    page.evaluate(axe)
-    found = page.evaluate(
-        """async (tags) => (await axe.run(document, {
-            resultTypes: ['violations'],
-            runOnly: { type: 'tag', values: tags },
-            rules: { 'target-size': { enabled: true },
-                     'identical-links-same-purpose': { enabled: true } },
-        })).violations.map((one) => [one.id, one.nodes.slice(0, 3).map((n) => n.target.join(' '))])
-        """,
-        TAGS,
-    )
-    return [one for one in found if one[0] not in ACCEPTED]
 
 
 @pytest.mark.parametrize("name", PAGES)
