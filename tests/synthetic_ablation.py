@@ -25,14 +25,10 @@ def changed_answers(heads: int, questions: int) -> NDArray[np.float64]:
     return shares
 
 
-def model_ablation(heads: int, properties: Sequence[str]) -> ModelAblation:
+def model_ablation(properties: Sequence[str]) -> ModelAblation:
     """How the heads of a synthetic model were ablated."""
-    means = changed_answers(heads, len(properties)).mean(0)
     return ModelAblation(
-        questions=[
-            Question(property=name, texts=8, changed=float(mean), margin=0.03)
-            for name, mean in zip(properties, means, strict=True)
-        ],
+        questions=[Question(property=name, texts=8, margin=0.03) for name in properties],
         question_images=IMAGES,
         mean_images=64,
         patched_images=8,
@@ -54,6 +50,7 @@ def head_ablation(position: int, heads: int, properties: Sequence[str]) -> HeadA
             QuestionAblation(
                 property=properties[at],
                 changed=float(own[at]),
+                mean=float(mean[at]),
                 score=float(scores[at]),
                 margin_lost=float(own[at]) / 2 - 0.02,
             )

@@ -248,7 +248,7 @@ def write_model(
             high=0.5 if len(names) > 1 else None,
             fingerprint=_sha256("compared", name, count, layers, heads),
         ),
-        ablation=model_ablation(len(names), [name for name, _ in PROPERTIES]),
+        ablation=model_ablation([name for name, _ in PROPERTIES]),
         profile=profile,
         version="0.1.0",
     )

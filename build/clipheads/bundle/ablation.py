@@ -20,7 +20,6 @@ class Question(Record):
 
     property: str
     texts: int = Field(ge=2, description="Answers to choose from")
-    changed: float = Field(description="Share of images whose answer changes, mean over the heads")
     margin: float = Field(
         description="Mean cosine of the answer minus the largest cosine of another text"
     )
@@ -31,6 +30,7 @@ class QuestionAblation(Record):
 
     property: str
     changed: float = Field(ge=0, le=1, description="Share of images whose answer changes")
+    mean: float = Field(description="The same, mean over the heads of the model")
     score: float = Field(
         description="changed minus its mean over the heads, in binomial standard errors of that"
     )

@@ -181,6 +181,7 @@ def _affected(answers: Answers, names: Sequence[str]) -> list[list[QuestionAblat
             QuestionAblation(
                 property=names[at],
                 changed=rounded(float(changed[head, at])),
+                mean=rounded(float(mean[at])),
                 score=rounded(float(scores[head, at])),
                 margin_lost=rounded(float(lost[head, at])),
             )
@@ -191,14 +192,9 @@ def _affected(answers: Answers, names: Sequence[str]) -> list[list[QuestionAblat
 
 
 def _questions(answers: Answers, questions: dict[str, list[int]]) -> list[Question]:
-    changed = answers.changed.double().mean(dim=(0, 1)).tolist()
     return [
-        Question(
-            property=name, texts=len(rows), changed=rounded(share), margin=rounded(float(margin))
-        )
-        for (name, rows), share, margin in zip(
-            questions.items(), changed, answers.margin, strict=True
-        )
+        Question(property=name, texts=len(rows), margin=rounded(float(margin)))
+        for (name, rows), margin in zip(questions.items(), answers.margin, strict=True)
     ]
 
 

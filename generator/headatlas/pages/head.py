@@ -11,6 +11,7 @@ from clipheads.bundle.head import DescriptionRecord, HeadRecord, ImageShare, Top
 from headatlas import urls
 from headatlas.citations import of_head
 from headatlas.head_json import HeadFile, Mention, rounded
+from headatlas.pages.ablation import AblationView, ablation_view
 from headatlas.pages.literature import mentions
 from headatlas.pages.page import DataTwin, Page
 from headatlas.pages.profile import HeadProfileView, head_profile_view
@@ -78,6 +79,7 @@ class HeadContent:
     attention: tuple[AttentionView, ...]
     neighbours: tuple[tuple[Picture, tuple[NeighbourView, ...]], ...]
     topics: tuple[tuple[TopicMaps, tuple[HeatMapView, ...]], ...]
+    ablation: AblationView
     relatives: RelativesView
     profile: HeadProfileView | None
     """What moves the head; None if no profile was made."""
@@ -153,6 +155,7 @@ def _page(content: HeadContent) -> Page:
             "attention": "Attention",
             "neighbours": "Nearest neighbours in this head",
             **({"profile": "What moves this head"} if content.profile else {}),
+            "ablation": "How much it matters",
             "relatives": "Similar heads",
             "topics": "Topics",
             **({"literature": "In the literature"} if content.mentions else {}),
@@ -190,6 +193,7 @@ def _contents(
                 topics=tuple(
                     zip(record.topics, model.heats(t.maps for t in record.topics), strict=True)
                 ),
+                ablation=ablation_view(model, i),
                 relatives=relatives(model, i),
                 profile=head_profile_view(record.profile, model.record.profile),
                 truth=truth,

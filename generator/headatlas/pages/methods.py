@@ -23,6 +23,7 @@ SECTIONS = {
     "segmentation": "Heat maps",
     "attention": "Attention",
     "profile": "What moves a head",
+    "ablation": "How much a head matters",
     "relatives": "Similar heads",
     "pictures": "Pictures",
     "limits": "Limits",

@@ -18,7 +18,7 @@ from headatlas.urls import Link
 
 MISSING = "–"
 """What a table shows where a head has no value."""
-PARTS_OF_UNIT = {"%": 100.0}
+PARTS_OF_UNIT = {"%": 100.0, "10⁻³": 1000.0}
 """By what a value is multiplied to be printed in its unit, unless by 1."""
 
 
@@ -31,7 +31,7 @@ class Metric:
     title: str
     group: str
     unit: str
-    """Of the printed values: `%`, `×`, or nothing."""
+    """Of the printed values: `%`, `×`, `10⁻³`, or nothing."""
     digits: int
     """After the decimal point, as printed."""
     defined: Link
@@ -92,9 +92,25 @@ OF_CONTRIBUTIONS = (
     Measure("cka", "CKA with its nearest head", "", 2, "relatives", lambda h, _: h.nearest_cka),
 )
 OF_ABLATION = (
-    Measure("answers", "answers changed", "%", 2, "limits", lambda h, _: h.answers_changed),
-    Measure("direct", "direct effect", "", 4, "limits", lambda h, _: h.direct_effect),
-    Measure("total", "total effect", "", 4, "limits", lambda h, _: h.total_effect),
+    Measure("answers", "answers changed", "%", 1, "ablation", lambda h, _: h.answers_changed),
+    Measure("direct", "direct effect", "10⁻³", 3, "ablation", lambda h, _: h.direct_effect),
+    Measure("total", "total effect", "10⁻³", 3, "ablation", lambda h, _: h.total_effect),
+    Measure(
+        "ratio",
+        "total over direct effect",
+        "×",
+        2,
+        "ablation",
+        lambda _, record: record.ablation.ratio.value if record.ablation.ratio else None,
+    ),
+    Measure(
+        "kept",
+        "direct change left",
+        "%",
+        0,
+        "ablation",
+        lambda _, record: record.ablation.kept.value if record.ablation.kept else None,
+    ),
 )
 OF_LABELS = (
     Measure(
