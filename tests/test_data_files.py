@@ -231,5 +231,5 @@ def test_the_code_on_the_page_runs_as_it_is_written(served, atlas):
 def test_sizes_on_the_page_are_those_of_the_files(site):
     page = (site / "data" / "index.html").read_text()
     listed = re.findall(r'href="\.\./([^"]+)" download>[^<]+</a></th><td class="number">', page)
-    assert len(listed) == 7 * len(MODELS) + 2
+    assert len(listed) == 7 * len(MODELS) + 3
     assert all((site / path).is_file() for path in listed)

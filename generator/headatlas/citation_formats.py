@@ -43,12 +43,14 @@ def plain(entry: Entry) -> str:
 
 def markdown(entry: Entry) -> str:
     """The same, with the title as a link."""
-    title = _markdown(entry.title)
+    title = escape_markdown(entry.title)
     linked = f"[{title}](<{entry.url}>)" if entry.url else title
     parts = [f"{_people(entry)}: {linked} ({entry.year})."]
-    parts += map(_markdown, _sentences(entry.venue, entry.note))
-    parts += [] if entry.url else [_markdown(entry.position)]
-    parts += [f"[doi:{_markdown(entry.doi)}](<https://doi.org/{entry.doi}>)"] if entry.doi else []
+    parts += map(escape_markdown, _sentences(entry.venue, entry.note))
+    parts += [] if entry.url else [escape_markdown(entry.position)]
+    parts += (
+        [f"[doi:{escape_markdown(entry.doi)}](<https://doi.org/{entry.doi}>)"] if entry.doi else []
+    )
     return " ".join(parts)
 
 
@@ -101,6 +103,11 @@ def latex(text: str) -> str:
     return "".join(_LATEX.get(character, character) for character in _one_line(text))
 
 
+def escape_markdown(text: str) -> str:
+    """Text as Markdown shows it, whatever it holds, in one line."""
+    return re.sub(r"([\\`*_\[\]<>#~|])", r"\\\1", _one_line(text))
+
+
 def _keeping_capitals(title: str) -> str:
     """A title whose names keep their capitals in styles that write titles in lower case."""
     first, *others = latex(title).split(" ")
@@ -118,10 +125,6 @@ def _people(entry: Entry) -> str:
 
 def _sentences(*texts: str | None) -> list[str]:
     return [f"{text.rstrip('.')}." for text in texts if text]
-
-
-def _markdown(text: str) -> str:
-    return re.sub(r"([\\`*_\[\]<>#~|])", r"\\\1", _one_line(text))
 
 
 def _one_line(text: str) -> str:

@@ -169,7 +169,7 @@ def _write_pages(
                 output.write(page.data.link.path, as_json(record))
             for link, file in page.files.items():
                 output.write(link.path, file if isinstance(file, bytes) else file.read_bytes())
-            for download in page.downloads:
+            for download in (*page.downloads, *([page.twin] if page.twin else [])):
                 output.write(download.link.path, download.make(addresses))
             advance(1)
 

@@ -87,7 +87,12 @@ def columns_of(record: type[Record], *leave_out: str) -> tuple[Column, ...]:
             continue
         if issubclass(kind, Record):
             columns += [
-                Column(f"{name}_{inner.name}", inner.kind, inner.description, (name, *inner.path))
+                Column(
+                    f"{name}_{inner.name}",
+                    inner.kind,
+                    ": ".join(filter(None, (field.description, inner.description))),
+                    (name, *inner.path),
+                )
                 for inner in columns_of(kind)
             ]
         else:

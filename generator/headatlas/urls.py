@@ -79,6 +79,11 @@ def finder(model: str) -> Link:
     return Link(f"{model}/finder/index.html")
 
 
+def markdown(page: Link) -> Link:
+    """The page as Markdown."""
+    return Link(page.path.removesuffix("index.html") + "index.md")
+
+
 def data_file(model: str, name: str) -> Link:
     """A file with the data of a model, such as `heads.csv`."""
     return Link(f"{model}/{name}")

@@ -6,6 +6,7 @@ from functools import cache, partial
 from headatlas import urls
 from headatlas.citations import Reference
 from headatlas.pages.croissant import croissant
+from headatlas.pages.markdown_twin import MEDIA_TYPE, llms_txt
 from headatlas.pages.model_files import DESCRIPTIONS_COLUMNS, HEADS_COLUMNS, model_files
 from headatlas.pages.page import ATLAS, DataFile, Page
 from headatlas.pages.ro_crate import ro_crate
@@ -82,6 +83,12 @@ def pages(site: SiteView) -> list[Page]:
             JSON_LD,
             "the site described as a research object, as RO-Crate",
             cache(partial(ro_crate, of_models)),
+        ),
+        DataFile(
+            urls.LLMS,
+            MEDIA_TYPE,
+            "where programs that read text begin; heads and models have an index.md",
+            partial(llms_txt, site),
         ),
     )
     first = site.models[0]

@@ -13,6 +13,7 @@ from headatlas.citations import of_head
 from headatlas.head_json import HeadFile, Mention, rounded
 from headatlas.pages.ablation import AblationView, ablation_view
 from headatlas.pages.literature import mentions
+from headatlas.pages.markdown_twin import head_twin
 from headatlas.pages.page import DataTwin, Page
 from headatlas.pages.profile import HeadProfileView, head_profile_view
 from headatlas.pages.relatives import RelativesView, relatives_views
@@ -140,6 +141,7 @@ def _page(content: HeadContent) -> Page:
     label = record.label.text
     name = f"{record.id} of {model.record.name}"
     texts = "; ".join(description.text for description in record.descriptions[:3])
+    reference = of_head(model.record, record.id, label)
     return Page(
         link=content.head.page,
         template="head.html",
@@ -160,7 +162,8 @@ def _page(content: HeadContent) -> Page:
             "topics": "Topics",
             **({"literature": "In the literature"} if content.mentions else {}),
         },
-        reference=of_head(model.record, record.id, label),
+        reference=reference,
+        twin=head_twin(content, reference),
         picture=content.strongest[0][0].full if content.strongest else None,
         data=DataTwin(urls.head_data(model.record.name, record.id), partial(head_file, content)),
     )

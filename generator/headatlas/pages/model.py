@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from clipheads.bundle.gallery import GalleryManifest
 from clipheads.bundle.model import Term
 from headatlas.citations import of_model
+from headatlas.pages.markdown_twin import model_twin
 from headatlas.pages.metrics import Metric
 from headatlas.pages.page import ATLAS, Page
 from headatlas.pages.profile import EFFECT_SCALE, EffectMap, EffectScale, effect_maps
@@ -82,6 +83,7 @@ def _page(model: ModelView, site: SiteView) -> Page:
     terms: dict[tuple[str, int | None], Term] = {(t.kind, t.layer): t for t in record.terms}
     effects = effect_maps(model.bundle.heads, record.profile)
     coloured = dict(zip(LETTERS, model.metrics, strict=False))
+    reference = of_model(record, "heads")
     return Page(
         link=model.page,
         template="model.html",
@@ -113,7 +115,8 @@ def _page(model: ModelView, site: SiteView) -> Page:
             "facts": "Model and data",
         },
         files={model.tiles.link: _tiles(model)},
-        reference=of_model(record, "heads"),
+        reference=reference,
+        twin=model_twin(model, reference),
     )
 
 

@@ -91,6 +91,8 @@ class Page:
     data: DataTwin | None = None
     files: Mapping[Link, bytes | Path] = field(default_factory=dict)
     """Files that the page brings along: their content, or the file that holds it."""
+    twin: DataFile | None = None
+    """What the page says, as Markdown."""
     downloads: tuple[DataFile, ...] = ()
     """Files with the data that the page is about, which are made at the same time."""
     policy: str = POLICY
