@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 import torch
 from checkpoints import tiny_config, write_local_dir
+from command_line import head_atlas
+from dying import Changes, Killed, count_changes, watched
 from PIL import Image
 from torch import Tensor
 
-from clipheads.bundle.disk.owned_files import adopt, read_list
+from clipheads.bundle.disk.owned_files import adopt, discard, read_list
 from clipheads.bundle.head import HeadRecord
 from clipheads.bundle.model import ModelRecord
 from clipheads.bundle.pool import PickRecord, PoolRecord, PoolText, TextSpanRecord
@@ -22,6 +24,7 @@ from clipheads.stages import relatives as relatives_stage
 from clipheads.stages.build import build_model
 from clipheads.stages.relatives import ComparedHeads, compared_heads, relatives_of
 from clipheads.stages.relatives_across import relate_models
+from headatlas.atlas_reader import read_atlas
 
 POOL = PoolRecord(
     texts=[
@@ -227,6 +230,53 @@ def test_a_damaged_comparison_is_made_again(atlas: Path) -> None:
     file.write_text("{}")
     assert relate_models(atlas)["one", "two"] == "built"
     assert file.read_bytes() == whole
+
+
+def bytes_of(atlas: Path) -> dict[str, bytes]:
+    files = (path for path in sorted(atlas.rglob("*")) if path.is_file())
+    return {path.relative_to(atlas).as_posix(): path.read_bytes() for path in files}
+
+
+def test_a_comparison_that_is_killed_anywhere_leaves_whole_files_and_is_finished_by_the_next(
+    related: Path, atlas: Path, tmp_path: Path
+) -> None:
+    names = ("again", "one", "two")
+    for folder in (atlas / name for name in names):
+        for other in names:
+            discard(folder, f"relatives in {other}")
+    shutil.copytree(atlas, tmp_path / "counted")
+    total = count_changes(lambda: relate_models(tmp_path / "counted"))
+    assert bytes_of(tmp_path / "counted") == bytes_of(related)
+    for at in range(1, total + 1, 9):
+        killed = tmp_path / f"killed-{at}"
+        shutil.copytree(atlas, killed)
+        with watched(Changes(at)), pytest.raises(Killed):
+            relate_models(killed)
+        notes = Notes()
+        read_atlas(killed, notes)
+        assert notes.lines == []
+        relate_models(killed)
+        assert bytes_of(killed) == bytes_of(related)
+
+
+def test_the_command_that_builds_two_models_compares_them_for_the_site(
+    inputs: Path, tmp_path: Path
+) -> None:
+    texts = inputs / "pool.csv"
+    models = [f"--model=local-dir:{inputs / name}" for name in ("one", "two")]
+    options = ["--gallery", inputs / "photos", "--profile", "none", "--device", "cpu"]
+    options += ["--descriptions", texts, "--topics", texts, "--atlas", tmp_path / "atlas"]
+    built = head_atlas("build", *models, *options, folder=tmp_path)
+    assert built.returncode == 0
+    assert "compared the heads of one with two" in built.stdout + built.stderr
+    again = head_atlas("build", *models, *options, folder=tmp_path)
+    assert "compared the heads" not in again.stdout + again.stderr
+    site = tmp_path / "site"
+    made = head_atlas("site", "--atlas", tmp_path / "atlas", "--out", site, folder=tmp_path)
+    assert made.returncode == 0
+    data = json.loads((site / "one" / "L0.H0" / "head.json").read_text())
+    found = record(tmp_path / "atlas", "one", "two").heads["L0.H0"]
+    assert data["other_relatives"] == {"two": found.model_dump(mode="json")}
 
 
 class Notes(Silent):

@@ -53,16 +53,16 @@ def head_kernels(coordinates: Tensor) -> HeadKernels:
     Args:
         coordinates: [n, heads, r] in an orthonormal basis of each head, which CKA does not see.
     """
-    rows = coordinates.double().transpose(0, 1)
-    scale = rows.square().sum(dim=(1, 2)).sqrt()
-    centred = rows - rows.mean(dim=1, keepdim=True)
-    length = centred.square().sum(dim=(1, 2)).sqrt()
-    varies = length > CONSTANT * scale
-    unit = torch.where(
-        varies[:, None, None], centred / length.clamp_min(1e-300)[:, None, None], 0.0
-    )
-    norms = (unit.transpose(1, 2) @ unit).square().sum(dim=(1, 2)).sqrt()
-    return HeadKernels(unit.float(), norms)
+    images, heads, rank = coordinates.shape
+    unit, norms = torch.zeros(heads, images, rank), torch.zeros(heads, dtype=torch.float64)
+    for head in range(heads):
+        rows = coordinates[:, head].double()
+        centred = rows - rows.mean(dim=0)
+        length = centred.norm()
+        if length > CONSTANT * rows.norm():
+            unit[head] = centred / length
+            norms[head] = (centred.T @ centred).norm() / length**2
+    return HeadKernels(unit, norms)
 
 
 def linear_cka(
