@@ -7,8 +7,6 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from headatlas.urls import SEARCH
-
 NOT_FOUND = "404.html"
 CANONICAL = re.compile(r'<link rel="canonical" href="(https?://[^"]*)">')
 CSS_URL = re.compile(r"""url\(\s*["']?([^"')]+)|@import\s+["']([^"']+)""")
@@ -93,8 +91,8 @@ def _broken(
             target = posixpath.normpath(posixpath.join(target, "index.html"))
     if target not in files:
         return "which does not exist"
-    if target == SEARCH.path and "=" in fragment:
-        return None  # a question
+    if "=" in fragment:
+        return None  # what a page is to show, such as a question, and no anchor
     if fragment and target in ids and unquote(fragment) not in ids[target]:
         return f"but {target} has no anchor #{unquote(fragment)}"
     return None
