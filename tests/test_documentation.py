@@ -200,7 +200,7 @@ def test_documented_commands_run_as_they_are_written(
         line for line in COMMAND_LINES if line.startswith("head-atlas ") and not why_not_run(line)
     ]
     # A bundle, and then a site, must be there before what reads them.
-    order = ("build", "label", "site", "check", "audit", "models")
+    order = ("build", "label", "figure", "site", "check", "audit", "models")
     names = [shlex.split(line)[1] for line in runnable]
     assert set(names) == set(order)
 
