@@ -21,7 +21,18 @@ from headatlas.site import gallery_files
 from headatlas.template_files import templates_folder
 from headatlas.urls import METHODS, Link
 
-SHARED = {"cite", "metadata", "page", "parts", "profile", "relatives", "spread", "tiles"}
+SHARED = {
+    "ablation",
+    "cite",
+    "mentions",
+    "metadata",
+    "page",
+    "parts",
+    "profile",
+    "relatives",
+    "spread",
+    "tiles",
+}
 """Templates of which others are made."""
 
 
