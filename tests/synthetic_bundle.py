@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file, save_file
 from synthetic_ablation import model_ablation
+from synthetic_directions import model_directions
 from synthetic_head import PROPERTIES, draw_numbers, head_record
 from synthetic_relatives import other_relatives
 from synthetic_scenes import paint, scene
@@ -249,6 +250,7 @@ def write_model(
             fingerprint=_sha256("compared", name, count, layers, heads),
         ),
         ablation=model_ablation([name for name, _ in PROPERTIES]),
+        directions=model_directions(),
         profile=profile,
         version="0.1.0",
     )

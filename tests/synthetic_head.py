@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 from synthetic_ablation import head_ablation
+from synthetic_directions import head_directions
 from synthetic_relatives import cka, own_relatives
 from synthetic_scenes import COLOURS, GROUNDS, SHAPES, Scene, scene
 from synthetic_spread import spread_of
@@ -205,6 +206,7 @@ def head_record(
             [description.text for description in descriptions],
         ),
         ablation=head_ablation(position, len(numbers.similarity), [name for name, _ in PROPERTIES]),
+        directions=head_directions(position, words),
         profile=HeadProfile(
             effects=[
                 _effect(profile.transforms[k], position == k)

@@ -7,7 +7,7 @@ from clipheads.bundle.errors import AtlasError
 SHEETS = (
     *("colours", "text", "frame", "tables", "measures", "tags", "pictures"),
     *("tiles", "home", "model", "finder", "head", "distribution", "profile", "relatives", "image"),
-    *("ablation", "methods", "ground_truth"),
+    *("ablation", "directions", "methods", "ground_truth"),
     *("published", "table1", "cite", "data", "print"),
 )
 """The parts of the stylesheet in `static/atlas/`: what all pages share, then kinds of pages.

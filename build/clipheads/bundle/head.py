@@ -5,6 +5,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from clipheads.bundle.ablation import HeadAblation
+from clipheads.bundle.directions import SingularDirection
 from clipheads.bundle.labels import Label
 from clipheads.bundle.names import HeadId, Slug
 from clipheads.bundle.profile import HeadProfile
@@ -104,6 +105,10 @@ class HeadRecord(Record):
     topics: list[TopicMaps]
     relatives: OwnRelatives = Field(description="The most similar heads of the model")
     ablation: HeadAblation
+    directions: list[SingularDirection] = Field(
+        min_length=1,
+        description="What its weights can write, the largest share of the matrix first",
+    )
     profile: HeadProfile | None = Field(None, description="None if built with --profile none")
 
     @model_validator(mode="after")

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from clipheads.bundle.ablation import ModelAblation
 from clipheads.bundle.choices import NumberFormat
 from clipheads.bundle.contrast import ContrastRecord
+from clipheads.bundle.directions import ModelDirections
 from clipheads.bundle.head import Neighbour
 from clipheads.bundle.labels import LabellerRecord
 from clipheads.bundle.names import HeadId, ModelName, Slug
@@ -154,6 +155,7 @@ class ModelRecord(Record):
     contrasts: list[ContrastRecord]
     relatives: ModelRelatives
     ablation: ModelAblation
+    directions: ModelDirections
     profile: ModelProfile | None = Field(None, description="None if built with --profile none")
     version: str = Field(description="Version of clip-head-atlas that built it")
 

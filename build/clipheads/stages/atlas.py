@@ -3,7 +3,8 @@
     gallery ─► contributions ─┬─► projections, encoders ─────────────────────┐
                               ├─► neighbours, attention ──┐                  │
                               ├─► profile ────────────────┤                  │
-    descriptions ─────────────┼─► spread, ablation ───────┤                  │
+    descriptions ─┬───────────┼─► spread, ablation ───────┤                  │
+                  └───────────┼─► directions ─────────────┤                  │
                               └─► textspan ─┬─► heat maps ┼─► records        │
     pool, topics ───────────────────────────┼─► relatives ┤                  │
                                             └─► labels ───┴──────────────────┴─► search
@@ -16,6 +17,7 @@ from clipheads.stages.ablation import ablation
 from clipheads.stages.attention import attention
 from clipheads.stages.checkpoint import checkpoint
 from clipheads.stages.contributions import contributions
+from clipheads.stages.directions import directions
 from clipheads.stages.encoders import image_encoder, text_encoder
 from clipheads.stages.engine import Graph
 from clipheads.stages.gallery import gallery
@@ -41,6 +43,7 @@ ANALYSES = (
     ablation,
     relatives,
     spread,
+    directions,
 )
 """Those that show something of each head."""
 

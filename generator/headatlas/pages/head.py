@@ -159,6 +159,7 @@ def _page(content: HeadContent) -> Page:
             **({"profile": "What moves this head"} if content.profile else {}),
             "ablation": "How much it matters",
             "relatives": "Similar heads",
+            "directions": "What its weights can write",
             "topics": "Topics",
             **({"literature": "In the literature"} if content.mentions else {}),
         },

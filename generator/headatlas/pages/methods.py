@@ -22,6 +22,7 @@ SECTIONS = {
     "neighbours": "Neighbours",
     "segmentation": "Heat maps",
     "attention": "Attention",
+    "directions": "Singular directions",
     "profile": "What moves a head",
     "relatives": "Similar heads",
     "ablation": "How much a head matters",

@@ -89,6 +89,14 @@ OF_CONTRIBUTIONS = (
         "distribution",
         lambda h, _: h.effective_dimension,
     ),
+    Measure(
+        "singular",
+        "share of its first singular vector",
+        "%",
+        1,
+        "directions",
+        lambda _, record: record.directions[0].share,
+    ),
     Measure("cka", "CKA with its nearest head", "", 2, "relatives", lambda h, _: h.nearest_cka),
 )
 OF_ABLATION = (
