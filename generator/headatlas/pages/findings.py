@@ -27,17 +27,16 @@ class Finding:
 def findings(site: SiteView, count: int) -> tuple[Finding, ...]:
     """The first `count` of all findings that the records of an atlas allow.
 
-    What was measured by interventions comes first, then what concerns the whole model. The model
-    is the first whose ground truth is known, or the first.
+    The model is the first whose ground truth is known, or the first.
     """
     model = next(iter(site.measured), site.models[0])
     found = [
         _correct_labels(model),
-        _ablation(model),
-        _concentration(model),
-        _strongest_cause(model),
-        _table_1(site),
         _labelled(model),
+        _ablation(model),
+        _table_1(site),
+        _strongest_cause(model),
+        _concentration(model),
     ]
     return tuple(finding for finding in found if finding is not None)[:count]
 

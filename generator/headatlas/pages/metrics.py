@@ -202,8 +202,8 @@ def _profiled(bundle: ModelBundle) -> Iterator[Metric]:
     if facts:
         yield Metric(
             key="reading",
-            title="reading a printed word",
-            group="Effect of a change, relative to the mean head",
+            title="towards a printed word",
+            group="Reading",
             unit="SD",
             digits=2,
             defined=urls.METHODS.at("profile"),
