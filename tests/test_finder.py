@@ -109,6 +109,13 @@ def test_what_no_head_has_is_left_out(tmp_path):
     assert not any(key.startswith(("effect-", "truth-", "reading")) for key in keys)
 
 
+def test_a_unit_is_written_as_readers_expect_it():
+    assert [metric(1.0, unit=unit).suffix for unit in ("", "%", "×", "10⁻³")] == [
+        *("", "%", " ×"),
+        " × 10⁻³",
+    ]
+
+
 def test_heads_that_print_the_same_share_a_rank():
     assert metric(0.1, 0.3, None, 0.3, 0.2).ranks == (4, 1, None, 1, 3)
     assert metric(0.31, 0.29, digits=1).ranks == (1, 1)

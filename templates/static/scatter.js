@@ -15,6 +15,7 @@
       index: heading.cellIndex,
       title: (heading.querySelector("span, button") ?? heading).textContent,
       unit: heading.dataset.unit,
+      suffix: heading.dataset.suffix,
     });
   }
   const address = (link) => link.getAttribute("href");
@@ -141,8 +142,8 @@
     const describe = () => {
       const row = rows.get(address(point));
       const facts = [acrossBox, upBox].map((box) => {
-        const { index, title, unit } = chosen(box);
-        return `${title} ${row.cells[index].textContent}${unit ? ` ${unit}` : ""} (${rank(row, index)})`;
+        const { index, title, suffix } = chosen(box);
+        return `${title} ${row.cells[index].textContent}${suffix} (${rank(row, index)})`;
       });
       readout.textContent = `${point.querySelector("title").textContent}: ${facts.join("; ")}.`;
     };

@@ -128,7 +128,7 @@ def test_any_two_numbers_are_plotted_and_a_point_tells_its_own(root, open_page):
     point.focus()
     told = page.locator(".readout").inner_text()
     assert "L1.H3" in told
-    assert f"mean share {values['L1.H3']} %" in told
+    assert f"mean share {values['L1.H3']}%" in told
     larger = sum(n > numbers([values["L1.H3"]])[0] for n in numbers(values.values()))
     assert f"rank {larger + 1} of {len(values)}" in told
     assert head

@@ -60,6 +60,12 @@ class Metric:
         return tuple(None if value is None else rank_of[value] for value in self.rounded)
 
     @property
+    def suffix(self) -> str:
+        """The unit as it follows a printed value."""
+        between = {"": "", "%": "", "10⁻³": " × "}.get(self.unit, " ")
+        return between + self.unit
+
+    @property
     def measured(self) -> int:
         """Heads that have a value."""
         return sum(value is not None for value in self.values)
