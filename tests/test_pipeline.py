@@ -31,8 +31,10 @@ from clipheads.gallery.transforms import all_transforms
 from clipheads.labels.labeller import HeadLabels
 from clipheads.maths.attention import class_token_attention
 from clipheads.maths.decomposition import decompose_patches
+from clipheads.maths.patching import Ablated, ablate
 from clipheads.model.load import load_model
 from clipheads.model.text import embed_texts
+from clipheads.stages import ablation as ablation_stage
 from clipheads.stages import attention as attention_stage
 from clipheads.stages import contributions as contributions_stage
 from clipheads.stages import heat_maps as heat_maps_stage
@@ -53,6 +55,7 @@ STAGES = [
     "heat maps",
     "attention",
     "profile",
+    "ablation",
     "relatives",
     "spread",
     "projections",
@@ -340,7 +343,8 @@ def test_an_interrupted_build_resumes_where_it_stopped(
     again = images.totals[stage] - kept
     later = STAGES[STAGES.index(stage) + 1 : STAGES.index("profile")]
     opened_later = sum(images.totals[name] for name in later if name in PASSES)
-    assert len(opened) == again + opened_later + 3  # the profile's images
+    of_ablation = 14 + images.totals["ablation"]  # for the means, and to be patched
+    assert len(opened) == again + opened_later + 3 + of_ablation  # 3 are the profile's
     assert images.done[stage] == images.totals[stage]
     before = STAGES[: STAGES.index(stage)]
     assert [report.stages[name] for name in before] == ["unchanged"] * len(before)
@@ -369,6 +373,60 @@ def test_an_interrupted_profile_resumes_at_its_transform(
     assert progress.done["profile"] == progress.totals["profile"] == 3 * (len(passes) + 3)
     assert _built_stages(report) == ["profile", "records"]
     assert not list(report.folder.glob(".*"))
+
+
+def test_an_interrupted_ablation_resumes_at_its_shard(
+    built: BuildReport, inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ablation_stage, "SHARD_PATCHED", 1)
+    atlas = tmp_path / "atlas"
+    shutil.copytree(built.folder.parent, atlas)
+    with pytest.raises(KeyboardInterrupt):
+        _build(inputs, atlas, progress=Watched(stop=("ablation", 3)))
+    patched: list[int] = []
+
+    def count(*arguments: Any) -> Ablated:
+        patched.append(len(arguments[1]))
+        return ablate(*arguments)
+
+    monkeypatch.setattr(ablation_stage, "ablate", count)
+    report = _build(inputs, atlas)
+    assert _built_stages(report) == ["ablation", "records"]
+    assert patched == [1]  # of four images three were done
+    for head, whole in zip(_heads(report), _heads(built), strict=True):
+        assert head.ablation.questions == whole.ablation.questions
+        for name in ("direct", "total"):
+            found, expected = getattr(head.ablation, name), getattr(whole.ablation, name)
+            assert found.value == pytest.approx(expected.value, rel=1e-3)
+
+
+def test_answers_of_the_bundle_change_as_its_coordinates_say(built: BuildReport) -> None:
+    """With c = By written out, and e − c + c̄ asked which text of a property is closest."""
+    stored = load_file(built.folder / "coordinates.safetensors")
+    bases = load_file(built.folder / "basis.safetensors")["basis"]
+    texts = load_file(built.folder / "descriptions.safetensors")["embeddings"]
+    rows = PoolRecord.model_validate_json((built.folder / "pool.json").read_text()).texts
+    names = {row.property for row in rows}
+    asked = {name: [i for i, row in enumerate(rows) if row.property == name] for name in names}
+    for at, head in enumerate(_heads(built)):
+        c = stored["coordinates"][:, at] @ bases[at].T
+        ablated = stored["embeddings"] - c + c.mean(dim=0)
+        shares = {
+            name: float(
+                (
+                    (stored["embeddings"] @ texts[own].T).argmax(1)
+                    != (ablated @ texts[own].T).argmax(1)
+                )
+                .double()
+                .mean()
+            )
+            for name, own in asked.items()
+        }
+        effects = {row.property: row.changed for row in head.ablation.questions}
+        assert effects == pytest.approx(shares, abs=1e-6)
+        assert head.ablation.answers_changed is not None
+        overall = head.ablation.answers_changed.value
+        assert overall == pytest.approx(np.mean(list(shares.values())), abs=1e-6)
 
 
 def test_a_profile_is_part_of_the_records_only_if_it_is_wanted(
@@ -420,6 +478,7 @@ def test_only_what_depends_on_a_changed_input_is_built_again(
         "descriptions",
         "textspan",
         "heat maps",
+        "ablation",
         "relatives",
         "spread",
         "projections",
@@ -456,7 +515,12 @@ def test_the_last_four_layers_alone(built: BuildReport, inputs: Path, tmp_path: 
     model, whole = _model(report), _model(built)
     assert model.layers == [2, 3, 4, 5]
     assert model.terms == whole.terms
-    assert model.heads == [head for head in whole.heads if head.layer >= 2]
+    late = [head for head in whole.heads if head.layer >= 2]
+    # The nearest head is the nearest of those that there are.
+    without = {"nearest_cka": None}
+    assert [head.model_copy(update=without) for head in model.heads] == [
+        head.model_copy(update=without) for head in late
+    ]
     assert model.scores == whole.scores
     # Contrasts are sums over the heads of the bundle, so these alone may differ.
     assert len(list((report.folder / "heads").iterdir())) == 8
