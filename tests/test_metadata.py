@@ -1,5 +1,6 @@
 """What programs read of a page: Highwire's tags by the rules of their readers, and Signposting."""
 
+import json
 import re
 from html.parser import HTMLParser
 
@@ -85,6 +86,25 @@ def test_signposts_follow_the_fair_profile(pages):
         if page.data:
             assert "head.json" in [link["href"] for link in head.rel("item")]
             assert second == "https://schema.org/Dataset"
+
+
+def test_the_page_of_the_data_describes_each_file_in_the_words_of_schema_org(pages):
+    (page,) = [page for page in pages if page.dataset]
+    for urls in (
+        Urls(),
+        Urls(BASE, doi="10.5281/zenodo.1", licence="https://example.org/</script>"),
+    ):
+        text = render(page, urls)
+        (block,) = re.findall(
+            r'<script type="application/ld\+json">(.*?)</script>', text, re.DOTALL
+        )
+        said = json.loads(block)
+        assert said["@type"] == "Dataset"
+        assert said.get("license") == urls.licence
+        assert [row["name"] for row in said["distribution"]] == [
+            file.link.path for file in page.downloads
+        ]
+        assert len(Head(text).rel("item") + Head(text).rel("describedby")) == len(page.downloads)
 
 
 def test_a_licence_that_nobody_named_is_not_claimed(pages):

@@ -9,10 +9,12 @@ from clipheads.bundle.model import CONSISTENCY_TEXTS, MATCHES_NEEDED
 from headatlas import formats, urls
 from headatlas.citations import HERE, METHOD
 from headatlas.pages import methods
+from headatlas.pages.dataset import dataset
 from headatlas.pages.page import Page
 from headatlas.pictures.heat_maps import heat_map_uri, peak, strongest_region
 from headatlas.publish.base_url import is_web_address
 from headatlas.publish.schemas import RECORDS
+from headatlas.sources import linked
 from headatlas.template_files import templates_folder
 from headatlas.urls import Link, Urls
 
@@ -37,6 +39,8 @@ def environment() -> Environment:
         "significant": formats.significant,
         "thousands": formats.thousands,
         "file_size": formats.file_size,
+        "linked": linked,
+        "as_dataset": dataset,
         "plural": formats.plural,
         "ordinal": formats.ordinal,
         "shade": formats.shade,

@@ -48,6 +48,8 @@ LOADED = frozenset(
 )
 """Attributes that make the browser load something, besides `srcset` and `<link>`."""
 LOADING_RELATIONS = frozenset({"icon", "stylesheet", "modulepreload", "preload", "manifest"})
+DATA_TYPES = frozenset({"application/ld+json", "application/json"})
+"""Types of scripts that no browser runs: they hold data."""
 COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 END_TAG = re.compile(r"</([A-Za-z][^\s>/]*)")
 BARE_AMPERSAND = re.compile(r"&(?!(?:[A-Za-z][A-Za-z0-9]*|#[0-9]+|#[xX][0-9A-Fa-f]+);)")
@@ -144,7 +146,8 @@ class _Tree(html5lib.getTreeBuilder("etree")):  # type: ignore[misc]  # html5lib
             facts.ids.add(identity)
         if name == "img" and "alt" not in attributes:
             self._say(f"the image {attributes.get('src', '')[:60]!r} has no alt text")
-        if "style" in attributes or (name == "script" and "src" not in attributes):
+        runs = name == "script" and attributes.get("type") not in DATA_TYPES
+        if "style" in attributes or (runs and "src" not in attributes):
             self._say(f"<{name}> is inline, which the content security policy forbids")
         for key, value in attributes.items():
             if key == "srcset":
