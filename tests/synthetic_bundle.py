@@ -19,9 +19,6 @@ from synthetic_scenes import paint, scene
 
 from clipheads.bundle.contrast import ContrastHead, ContrastMap, ContrastRecord
 from clipheads.bundle.gallery import GalleryImage, GalleryManifest, SkippedImage
-from clipheads.bundle.head import (
-    Neighbour,
-)
 from clipheads.bundle.images import Answer, HeadShare, ImagesRecord
 from clipheads.bundle.labels import LabellerRecord
 from clipheads.bundle.model import (
@@ -35,6 +32,7 @@ from clipheads.bundle.model import (
     Term,
     Weights,
 )
+from clipheads.bundle.neighbour import Neighbour
 from clipheads.bundle.pool import DescriptionPool
 from clipheads.bundle.profile import (
     ModelProfile,

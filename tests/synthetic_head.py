@@ -1,5 +1,6 @@
 """The heads of synthetic bundles: records with invented but consistent numbers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,6 +11,7 @@ from synthetic_relatives import cka, own_relatives
 from synthetic_scenes import COLOURS, GROUNDS, SHAPES, Scene, scene
 from synthetic_spread import spread_of
 
+from clipheads.bundle.answers import Answer, LabelAnswers
 from clipheads.bundle.gallery import GalleryManifest
 from clipheads.bundle.head import (
     AttentionMap,
@@ -18,10 +20,10 @@ from clipheads.bundle.head import (
     HeatMap,
     ImageNeighbours,
     ImageShare,
-    Neighbour,
     TopicMaps,
 )
 from clipheads.bundle.labels import Label
+from clipheads.bundle.neighbour import Neighbour
 from clipheads.bundle.profile import (
     HeadProfile,
     ModelProfile,
@@ -169,6 +171,8 @@ def head_record(
         explained=float(shares.sum()),
         explained_by_random=0.25,
         explained_by_best=0.97,
+        answers=None if label is None else _answers(words, ids, position),
+        map_noise=0.002,
         descriptions=descriptions,
         spread=spread_of(numbers.coordinates[:, position], ids, descriptions),
         strongest=[
@@ -221,6 +225,24 @@ def head_record(
                 reads=position == 2,
             ),
         ),
+    )
+
+
+def _answers(words: Sequence[str], ids: list[str], position: int) -> LabelAnswers:
+    return LabelAnswers(
+        considered=len(words) + 1,
+        answers=[
+            Answer(
+                text=f"An image of {word}",
+                texts=1 + rank % 2,
+                share=0.2 / (1 + rank),
+                neighbours=[
+                    Neighbour(image=ids[(position + rank + 3 * k) % len(ids)], score=0.8 - 0.05 * k)
+                    for k in range(8)
+                ],
+            )
+            for rank, word in enumerate(words[:8])
+        ],
     )
 
 

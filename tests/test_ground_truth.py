@@ -154,6 +154,28 @@ def test_descriptions_count_how_many_of_their_images_show_them(
             assert 0 <= hits <= len(description["neighbours"])
 
 
+def test_answers_count_the_images_whose_captions_say_them(
+    bundle: Path, measured: GroundTruthRecord
+) -> None:
+    manifest = json.loads((bundle.parent / "gallery" / "manifest.json").read_bytes())
+    captions = {image["id"]: image["title"] for image in manifest["images"]}
+    checked = 0
+    for head in measured.heads:
+        record = json.loads((bundle / "heads" / f"{head.id}.json").read_bytes())
+        answers = record["answers"]["answers"] if record["answers"] else []
+        assert len(head.answers) == len(answers)
+        for truth, answer in zip(head.answers, answers, strict=True):
+            assert truth is not None
+            colour = re.fullmatch(r"an? (red|blue|green|pink) background", answer["text"])
+            if colour:
+                said = re.compile(rf"\b{colour[1]}\b.* background")
+                nearest = [captions[n["image"]] for n in answer["neighbours"]]
+                assert truth.shows == [bool(said.search(caption)) for caption in nearest]
+                assert truth.images == sum(map(bool, map(said.search, captions.values())))
+                checked += 1
+    assert checked
+
+
 def test_the_profile_is_held_against_the_scene(measured: GroundTruthRecord) -> None:
     assert measured.correlations
     assert {row.factor for row in measured.correlations} == set(PROPERTY_OF_GROUP.values())

@@ -95,6 +95,19 @@ def test_a_relabelled_bundle_is_the_one_that_a_build_with_that_labeller_makes(
     assert relabel(atlas / "tiny", from_file) == LabelChanges(set=0, cleared=0, unchanged=6)
 
 
+def test_a_relabelled_head_has_the_images_of_its_new_answers(inputs: Path, atlas: Path) -> None:
+    relabel(atlas / "tiny", labeller_from_file(inputs / "labels.csv"))
+    records = {record.id: record for record in heads_of(atlas / "tiny")}
+
+    # The label is another spelling of the property.
+    for head in ("L2.H0", "L2.H1"):
+        answers = records[head].answers
+        assert answers is not None
+        assert {answer.text for answer in answers.answers} == {"red", "blue"}
+        assert all(len(answer.neighbours) == 8 for answer in answers.answers)
+    assert records["L1.H0"].answers is None
+
+
 def test_a_build_that_names_no_labeller_keeps_the_labels_of_label(
     inputs: Path, atlas: Path
 ) -> None:

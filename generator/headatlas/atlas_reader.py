@@ -240,6 +240,8 @@ def _read_truth(
     described = [len(head.descriptions) for head in heads]
     if [len(head.hits) for head in truth.heads] != described:
         return None, (f"{again} with other descriptions",)
+    if not _has_answers_of(truth, heads):
+        return None, (f"{again} with other answers",)
     return truth, ()
 
 
@@ -280,6 +282,18 @@ def _are_relatives(
     )
 
 
+def _has_answers_of(truth: GroundTruthRecord, heads: Sequence[HeadRecord]) -> bool:
+    """Whether the truth is of the very answers and images that the heads have."""
+    for known, head in zip(truth.heads, heads, strict=True):
+        answers = head.answers.answers if head.answers else []
+        if len(known.answers) != len(answers) or any(
+            own is not None and len(own.shows) != len(answer.neighbours)
+            for own, answer in zip(known.answers, answers, strict=True)
+        ):
+            return False
+    return True
+
+
 def _check_references(folder: Path, model: ModelBundle, gallery: GalleryManifest) -> None:
     """Every image, head and map that a record names exists."""
     ids = {image.id for image in gallery.images}
@@ -297,6 +311,8 @@ def _check_references(folder: Path, model: ModelBundle, gallery: GalleryManifest
             images |= {n.image for n in description.neighbours}
         for topic in head.topics:
             maps += topic.maps
+        for answer in head.answers.answers if head.answers else []:
+            images |= {n.image for n in answer.neighbours}
         images |= {strength.image for strength in head.strongest}
         images |= {sample.image for sample in head.spread.samples()}
         for own in head.image_neighbours:

@@ -29,6 +29,13 @@ class CausalEffect(Record):
     )
 
 
+class AnswerTruth(Record):
+    """Which images show an answer of a label."""
+
+    shows: list[bool] = Field(description="Whether each of its images, the nearest in the head")
+    images: Count = Field(description="How many of all images of the gallery")
+
+
 class HeadTruth(Record):
     """What moves a head, beside its label."""
 
@@ -46,6 +53,9 @@ class HeadTruth(Record):
     hits: list[int | None] = Field(
         description="For each description, how many of its images show it; None if a single scene"
         " cannot show it"
+    )
+    answers: list[AnswerTruth | None] = Field(
+        description="For each answer of the label; None if a single scene cannot show it"
     )
     neighbours: str = Field(description="The attribute in which neighbours are compared")
     neighbour_precision: float = Field(

@@ -6,19 +6,14 @@ from pydantic import Field, model_validator
 
 from clipheads.bundle.ablation import HeadAblation
 from clipheads.bundle.directions import SingularDirection
+from clipheads.bundle.answers import LabelAnswers
 from clipheads.bundle.labels import Label
 from clipheads.bundle.names import HeadId, Slug
+from clipheads.bundle.neighbour import Neighbour
 from clipheads.bundle.profile import HeadProfile
 from clipheads.bundle.record import Format, Index, Record, check_head
 from clipheads.bundle.relatives import OwnRelatives
 from clipheads.bundle.spread import HeadSpread
-
-
-class Neighbour(Record):
-    """An image and its cosine with the query."""
-
-    image: Slug
-    score: float
 
 
 class HeatMap(Record):
@@ -96,6 +91,14 @@ class HeadRecord(Record):
     )
     explained_by_best: float = Field(
         description="Share that the first as many principal directions explain"
+    )
+    answers: LabelAnswers | None = Field(
+        description="None without a label, or if no text of the pool has its property"
+    )
+    map_noise: float = Field(
+        ge=0,
+        description="Noise level of heat maps: 95% of the values of maps of texts that are drawn at"
+        " random from the pool are smaller, over images that are spread over the gallery",
     )
     descriptions: list[DescriptionRecord]
     spread: HeadSpread

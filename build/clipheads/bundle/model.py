@@ -8,9 +8,9 @@ from clipheads.bundle.ablation import ModelAblation
 from clipheads.bundle.choices import NumberFormat
 from clipheads.bundle.contrast import ContrastRecord
 from clipheads.bundle.directions import ModelDirections
-from clipheads.bundle.head import Neighbour
 from clipheads.bundle.labels import LabellerRecord
 from clipheads.bundle.names import HeadId, ModelName, Slug
+from clipheads.bundle.neighbour import Neighbour
 from clipheads.bundle.pool import DescriptionPool
 from clipheads.bundle.profile import ModelProfile
 from clipheads.bundle.record import Format, Index, Pixels, Record, check_head, refuse_twice

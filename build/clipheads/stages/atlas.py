@@ -7,13 +7,14 @@
                   └───────────┼─► directions ─────────────┤                  │
                               └─► textspan ─┬─► heat maps ┼─► records        │
     pool, topics ───────────────────────────┼─► relatives ┤                  │
-                                            └─► labels ───┴──────────────────┴─► search
+                                            └─► labels ───┴─► answers        └─► search
 
 What the stages after the labels read is all in the bundle, so `head-atlas label` runs them
 without the model, the images or a GPU. To add an analysis, put its stage among `ANALYSES`.
 """
 
 from clipheads.stages.ablation import ablation
+from clipheads.stages.answers import answers
 from clipheads.stages.attention import attention
 from clipheads.stages.checkpoint import checkpoint
 from clipheads.stages.contributions import contributions
@@ -23,6 +24,7 @@ from clipheads.stages.engine import Graph
 from clipheads.stages.gallery import gallery
 from clipheads.stages.heat_maps import heat_maps
 from clipheads.stages.labels import labels
+from clipheads.stages.map_noise import map_noise
 from clipheads.stages.neighbours import neighbours
 from clipheads.stages.profile import profile
 from clipheads.stages.projections import projections
@@ -38,6 +40,7 @@ ANALYSES = (
     textspan,
     neighbours,
     heat_maps,
+    map_noise,
     attention,
     profile,
     ablation,
@@ -58,5 +61,5 @@ ATLAS: Graph = (
     text_encoder,
     image_encoder,
     # Together, because no reader may see labels of one run and a search of another.
-    (labels, search, records_stage((*ANALYSES, labels))),
+    (labels, answers, search, records_stage((*ANALYSES, labels, answers))),
 )

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from torch import Tensor
 
-from clipheads.bundle.head import ImageNeighbours, Neighbour
+from clipheads.bundle.head import ImageNeighbours
+from clipheads.bundle.neighbour import Neighbour
 from clipheads.maths.neighbours import image_neighbours
 from clipheads.stages.contributions import COORDINATES, strongest_images
 from clipheads.stages.engine import Fields, Part, Stage

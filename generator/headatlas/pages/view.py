@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from clipheads.bundle.contrast import ContrastRecord
 from clipheads.bundle.gallery import GalleryImage
-from clipheads.bundle.head import HeatMap, Neighbour
+from clipheads.bundle.head import HeatMap
 from clipheads.bundle.label_names import fold_label
 from clipheads.bundle.model import HeadSummary, ModelRecord, PropertyRecord
+from clipheads.bundle.neighbour import Neighbour
 from headatlas import urls
 from headatlas.atlas_reader import Atlas, ModelBundle
 from headatlas.pages.metrics import Metric, metrics_of

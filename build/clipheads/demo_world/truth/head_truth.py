@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from clipheads.bundle.ground_truth import CausalEffect, HeadTruth
-from clipheads.bundle.head import Neighbour
+from clipheads.bundle.ground_truth import AnswerTruth, CausalEffect, HeadTruth
+from clipheads.bundle.head import HeadRecord
+from clipheads.bundle.label_names import fold_label
+from clipheads.bundle.neighbour import Neighbour
 from clipheads.demo_world.truth.causes import Causes, TrueProperty
 from clipheads.demo_world.truth.finished_bundle import FinishedBundle
 from clipheads.demo_world.truth.interventions import GROUPS
@@ -53,8 +55,36 @@ def head_truths(
                     _hits(fact_of_text.get(description.text), description.neighbours, facts)
                     for description in head.descriptions
                 ],
+                answers=_answers(head, bundle, fact_of_text, facts),
                 neighbours=compared,
                 neighbour_precision=round(precision, 4),
+            )
+        )
+    return rows
+
+
+def _answers(
+    head: HeadRecord,
+    bundle: FinishedBundle,
+    fact_of_text: Mapping[str, Fact],
+    facts: Mapping[str, frozenset[Fact]],
+) -> list[AnswerTruth | None]:
+    """For each answer of the label which of its images show it, and how many of the gallery."""
+    rows: list[AnswerTruth | None] = []
+    for answer in head.answers.answers if head.answers else []:
+        texts = {answer.text} | {
+            row.text
+            for row in bundle.pool.texts
+            if answer.texts > 1 and fold_label(row.property or "") == fold_label(answer.text)
+        }
+        shown = {fact_of_text[text] for text in texts if text in fact_of_text}
+        if not shown:
+            rows.append(None)
+            continue
+        rows.append(
+            AnswerTruth(
+                shows=[not shown.isdisjoint(facts[n.image]) for n in answer.neighbours],
+                images=sum(not shown.isdisjoint(own) for own in facts.values()),
             )
         )
     return rows
