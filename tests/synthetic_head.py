@@ -172,7 +172,7 @@ def head_record(
         explained_by_random=0.25,
         explained_by_best=0.97,
         answers=None if label is None else _answers(words, ids, position),
-        map_noise=0.002,
+        map_noise=2e-5,
         descriptions=descriptions,
         spread=spread_of(numbers.coordinates[:, position], ids, descriptions),
         strongest=[

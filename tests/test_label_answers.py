@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn.functional import normalize
 
-from clipheads.labels.answers import MOST_TEXTS, answers_of
+from clipheads.bundle.answers import MOST_TEXTS
+from clipheads.labels.answers import answers_of
 from clipheads.labels.property_pool import PropertyPool
 from clipheads.maths.label_answers import answer_differences, answer_images, answer_shares
 

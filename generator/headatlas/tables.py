@@ -2,7 +2,7 @@
 
 Columns follow the record, so that a new number of a head is a column without further work:
 
-    >>> from clipheads.bundle.head import Neighbour
+    >>> from clipheads.bundle.neighbour import Neighbour
     >>> [column.name for column in columns_of(Neighbour)]
     ['image', 'score']
 """

@@ -6,8 +6,8 @@ from clipheads.bundle.errors import AtlasError
 
 SHEETS = (
     *("colours", "text", "frame", "tables", "measures", "tags", "pictures"),
-    *("tiles", "home", "model", "finder", "head", "distribution", "profile", "relatives", "image"),
-    *("ablation", "directions", "methods", "ground_truth"),
+    *("tiles", "home", "model", "finder", "head", "evidence", "distribution", "profile"),
+    *("relatives", "image", "ablation", "directions", "methods", "ground_truth"),
     *("published", "table1", "cite", "data", "print"),
 )
 """The parts of the stylesheet in `static/atlas/`: what all pages share, then kinds of pages.

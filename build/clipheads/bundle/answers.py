@@ -5,6 +5,9 @@ from pydantic import Field
 from clipheads.bundle.neighbour import Neighbour
 from clipheads.bundle.record import Count, Record
 
+MOST_TEXTS = 64
+"""Texts of a property up to which each is an answer of its own."""
+
 
 class Answer(Record):
     """One answer of a label, as red of colours or birds of objects."""

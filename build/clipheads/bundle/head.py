@@ -5,8 +5,8 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from clipheads.bundle.ablation import HeadAblation
-from clipheads.bundle.directions import SingularDirection
 from clipheads.bundle.answers import LabelAnswers
+from clipheads.bundle.directions import SingularDirection
 from clipheads.bundle.labels import Label
 from clipheads.bundle.names import HeadId, Slug
 from clipheads.bundle.neighbour import Neighbour
@@ -14,6 +14,11 @@ from clipheads.bundle.profile import HeadProfile
 from clipheads.bundle.record import Format, Index, Record, check_head
 from clipheads.bundle.relatives import OwnRelatives
 from clipheads.bundle.spread import HeadSpread
+
+NOISE_IMAGES = 64
+"""Images over which a random text is mapped for the noise level, one each."""
+NOISE_QUANTILE = 0.95
+"""So many of the values of these maps are smaller than the noise level."""
 
 
 class HeatMap(Record):
@@ -97,8 +102,8 @@ class HeadRecord(Record):
     )
     map_noise: float = Field(
         ge=0,
-        description="Noise level of heat maps: 95% of the values of maps of texts that are drawn at"
-        " random from the pool are smaller, over images that are spread over the gallery",
+        description=f"Noise level of heat maps: {NOISE_QUANTILE:.0%} of the absolute values of maps"
+        f" of random texts of the pool are smaller, over {NOISE_IMAGES} images of the gallery",
     )
     descriptions: list[DescriptionRecord]
     spread: HeadSpread

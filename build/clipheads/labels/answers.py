@@ -7,11 +7,9 @@ properties instead, each of which stands for all of its texts.
 
 from dataclasses import dataclass
 
+from clipheads.bundle.answers import MOST_TEXTS
 from clipheads.bundle.label_names import fold_label
 from clipheads.labels.property_pool import PropertyPool
-
-MOST_TEXTS = 64
-"""Texts of a property up to which each is an answer of its own."""
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,7 @@ answers = Stage(
     settings=(
         "stages.answers.ANSWERS_SHOWN",
         "stages.answers.ANSWER_IMAGES",
-        "labels.answers.MOST_TEXTS",
+        "bundle.answers.MOST_TEXTS",
     ),
     part=Part(reads=(LABELS, ANSWERS), heads=_of_heads),
 )

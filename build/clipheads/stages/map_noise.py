@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import torch
 
+from clipheads.bundle.head import NOISE_IMAGES, NOISE_QUANTILE
 from clipheads.maths.map_noise import noise_level, random_map
 from clipheads.stages.engine import Fields, Part, Stage
 from clipheads.stages.gallery_pass import patch_contributions
@@ -13,9 +14,6 @@ from clipheads.stages.sampling import evenly_spread
 from clipheads.stages.store import Store, Tensors
 from clipheads.stages.texts import DESCRIPTIONS
 
-NOISE_IMAGES = 64
-"""Images over which a random text is mapped, one each; spread over the gallery."""
-NOISE_QUANTILE = 0.95
 NOISE_SEED = 0
 
 MAP_NOISE = Tensors("map-noise.safetensors")
@@ -52,8 +50,8 @@ map_noise = Stage(
     reads=(MODEL, HEADS, IMAGES, DESCRIPTIONS),
     writes=(MAP_NOISE,),
     settings=(
-        "stages.map_noise.NOISE_IMAGES",
-        "stages.map_noise.NOISE_QUANTILE",
+        "bundle.head.NOISE_IMAGES",
+        "bundle.head.NOISE_QUANTILE",
         "stages.map_noise.NOISE_SEED",
         "stages.gallery_pass.PATCH_NUMBERS",
     ),

@@ -1,4 +1,4 @@
-"""A head's page: descriptions, top images, attention, neighbours, heat maps, and what moves it."""
+"""A head's page: the evidence for its label, descriptions, images, maps, and what moves it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from headatlas import urls
 from headatlas.citations import of_head
 from headatlas.head_json import HeadFile, Mention, rounded
 from headatlas.pages.ablation import AblationView, ablation_view
+from headatlas.pages.evidence import FOLDED_BELOW, EvidenceView, evidence_view
 from headatlas.pages.literature import mentions
 from headatlas.pages.markdown_twin import head_twin
 from headatlas.pages.page import DataTwin, Page
@@ -74,6 +75,7 @@ class HeadContent:
     record: HeadRecord
     rank: int
     """Among the model's heads by share of variance; 1 is the largest."""
+    evidence: EvidenceView
     descriptions: tuple[DescriptionView, ...]
     spread: SpreadView
     strongest: tuple[tuple[Picture, ImageShare], ...]
@@ -94,6 +96,21 @@ class HeadContent:
     """The label that the paper's authors published for this head."""
     mentions: tuple[Mention, ...]
     """Publications that name this head for a role."""
+
+    @property
+    def shown(self) -> tuple[DescriptionView, ...]:
+        """Descriptions that explain enough to be shown at once."""
+        return tuple(view for view in self.descriptions if view.record.share >= FOLDED_BELOW)
+
+    @property
+    def folded(self) -> tuple[DescriptionView, ...]:
+        """Those that explain less."""
+        return tuple(view for view in self.descriptions if view.record.share < FOLDED_BELOW)
+
+    @property
+    def folded_below(self) -> float:
+        """The share of variance below which descriptions are folded."""
+        return FOLDED_BELOW
 
     @property
     def confidence(self) -> float | None:
@@ -150,12 +167,14 @@ def _page(content: HeadContent) -> Page:
         content=content,
         trail=model.trail,
         sections={
-            **({"truth": "Ground truth"} if content.truth else {}),
+            "evidence": "Evidence for the label" if record.answers else "Nearest images",
+            "label": "Why this label" if label else "Why no label",
+            "distribution": "The whole distribution",
             "descriptions": "Descriptions",
             "strongest": "Top images",
-            "distribution": "The whole distribution",
             "attention": "Attention",
             "neighbours": "Nearest neighbours in this head",
+            **({"truth": "Ground truth"} if content.truth else {}),
             **({"profile": "What moves this head"} if content.profile else {}),
             "ablation": "How much it matters",
             "relatives": "Similar heads",
@@ -186,6 +205,7 @@ def _contents(
                 head=head,
                 record=record,
                 rank=rank[record.id],
+                evidence=evidence_view(model, record, truth.truth if truth else None),
                 descriptions=_descriptions(model, record, truth),
                 spread=spread_view(record, model),
                 strongest=tuple((model.pictures[s.image], s) for s in record.strongest),
@@ -194,9 +214,7 @@ def _contents(
                     (model.pictures[own.image], model.near(own.neighbours))
                     for own in record.image_neighbours
                 ),
-                topics=tuple(
-                    zip(record.topics, model.heats(t.maps for t in record.topics), strict=True)
-                ),
+                topics=_topics(model, record),
                 ablation=ablation_view(model, i),
                 relatives=relatives(model, i),
                 profile=head_profile_view(record.profile, model.record.profile),
@@ -222,12 +240,19 @@ def _descriptions(
         DescriptionView(
             record=description,
             property=model.property_named(description.property),
-            heat=model.heat(description.maps),
+            heat=model.heat(description.maps, record.map_noise),
             near=model.near(description.neighbours),
             hits=count,
         )
         for description, count in zip(record.descriptions, hits, strict=True)
     )
+
+
+def _topics(
+    model: ModelView, record: HeadRecord
+) -> tuple[tuple[TopicMaps, tuple[HeatMapView, ...]], ...]:
+    heats = model.heats((topic.maps for topic in record.topics), record.map_noise)
+    return tuple(zip(record.topics, heats, strict=True))
 
 
 def _attention(model: ModelView, record: HeadRecord) -> tuple[AttentionView, ...]:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from clipheads.bundle.answers import MOST_TEXTS
+from clipheads.bundle.head import NOISE_IMAGES, NOISE_QUANTILE
 from clipheads.bundle.profile import RESAMPLES, ModelProfile
 from clipheads.bundle.spread import MOST_BINS
 from headatlas import urls
@@ -16,6 +18,7 @@ SECTIONS = {
     "textspan": "TEXTSPAN",
     "distribution": "The whole distribution",
     "labels": "Labels",
+    "answers": "Evidence for a label",
     "entanglement": "Entanglement score",
     "association": "Association score",
     "consistency": "Concept consistency score",
@@ -49,6 +52,10 @@ class MethodsContent:
     """Bootstrap samples behind each interval of a profile."""
     most_bins: int
     """Of a histogram."""
+    most_texts: int
+    """Of a property that are answers of their own."""
+    noise_images: int
+    noise_quantile: float
 
 
 def pages(site: SiteView) -> list[Page]:
@@ -69,6 +76,9 @@ def pages(site: SiteView) -> list[Page]:
                 profile=next((m.record.profile for m in site.models if m.record.profile), None),
                 resamples=RESAMPLES,
                 most_bins=MOST_BINS,
+                most_texts=MOST_TEXTS,
+                noise_images=NOISE_IMAGES,
+                noise_quantile=NOISE_QUANTILE,
             ),
             trail=(ATLAS,),
             sections=SECTIONS,

@@ -26,6 +26,8 @@ class EffectScale:
 EFFECT_SCALE = EffectScale(full=4, levels=9)
 NAMED_HEADS = 6
 """Of the heads that stand out under a transform, so many are named below its map."""
+STRONGEST = 3
+"""Transforms that the first screen of a head's page shows: those of the largest ratio."""
 LEAST_SCALE = 1.1
 """The scale of the bars always has room for 1, the effect of another picture."""
 
@@ -54,6 +56,11 @@ class HeadProfileView:
     """Largest ratio first."""
     reading: WordReading
     facts: ModelProfile
+
+    @property
+    def strongest(self) -> tuple[EffectRow, ...]:
+        """The few transforms that move it most against the mean head, largest ratio first."""
+        return tuple(sorted(self.rows, key=lambda row: -row.effect.ratio)[:STRONGEST])
 
 
 @dataclass(frozen=True, eq=False)

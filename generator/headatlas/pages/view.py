@@ -18,6 +18,7 @@ from headatlas.atlas_reader import Atlas, ModelBundle
 from headatlas.pages.metrics import Metric, metrics_of
 from headatlas.pages.page import ATLAS, Crumb
 from headatlas.pictures.heat_maps import peak
+from headatlas.pictures.locator import Locator, locator
 from headatlas.pictures.palette import COLOURS, assign
 from headatlas.pictures.tiles import TileSheet, size, tile_sheet
 from headatlas.urls import Link
@@ -74,6 +75,8 @@ class HeatMapView:
     """[rows, columns]: ⟨c of the patch, text⟩."""
     scale: float
     """The absolute value of full colour, which maps that are shown together share."""
+    noise: float = 0.0
+    """Values below it are not drawn."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +105,8 @@ class ModelView:
     metrics: tuple[Metric, ...]
     """Everything that is measured of its heads."""
     contrasts: tuple[tuple[ContrastRecord, Link], ...]
+    locator: Locator
+    """Its heads in miniature."""
     pictures: dict[str, Picture]
     folder: Path
     """Holds the files of the pictures."""
@@ -135,18 +140,21 @@ class ModelView:
         folded = fold_label(name or "")
         return next((p for p in self.properties if fold_label(p.record.name) == folded), None)
 
-    def heat(self, maps: Iterable[HeatMap]) -> tuple[HeatMapView, ...]:
+    def heat(self, maps: Iterable[HeatMap], noise: float = 0.0) -> tuple[HeatMapView, ...]:
         """Heat maps that are shown together, on the scale of the largest value in any of them."""
-        return self.heats([maps])[0]
+        return self.heats([maps], noise)[0]
 
-    def heats(self, groups: Iterable[Iterable[HeatMap]]) -> tuple[tuple[HeatMapView, ...], ...]:
+    def heats(
+        self, groups: Iterable[Iterable[HeatMap]], noise: float = 0.0
+    ) -> tuple[tuple[HeatMapView, ...], ...]:
         """Groups of heat maps, all on one scale: that of the largest value in any of them."""
         found = [
             [(self.pictures[m.image], self.bundle.maps[m.map]) for m in maps] for maps in groups
         ]
         scale = max((peak(grid) for group in found for _, grid in group), default=0.0)
         return tuple(
-            tuple(HeatMapView(picture, grid, scale) for picture, grid in group) for group in found
+            tuple(HeatMapView(picture, grid, scale, noise) for picture, grid in group)
+            for group in found
         )
 
     def near(self, neighbours: Iterable[Neighbour]) -> tuple[NeighbourView, ...]:
@@ -212,6 +220,17 @@ def _view(bundle: ModelBundle, atlas: Atlas, numbers: dict[str, int]) -> ModelVi
                 ),
             )
             for layer in sorted(record.layers, reverse=True)
+        ),
+        locator=locator(
+            record.architecture.heads,
+            record.architecture.layers,
+            (
+                (
+                    (head.summary.layer, head.summary.head),
+                    head.property.colour if head.property else None,
+                )
+                for head in heads
+            ),
         ),
         properties=properties,
         metrics=metrics_of(bundle),

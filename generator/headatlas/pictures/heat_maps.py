@@ -17,12 +17,14 @@ ALPHA_STEP = 8
 """Alphas are multiples of this: no eye sees the difference, and the files get smaller."""
 
 
-def heat_map_webp(grid: NDArray[np.floating], scale: float | None = None) -> bytes:
+def heat_map_webp(
+    grid: NDArray[np.floating], scale: float | None = None, noise: float = 0.0
+) -> bytes:
     """A heat map as a lossless WebP of rows × columns pixels, which is smaller than a PNG.
 
     Alpha is |value| / scale, where the scale is max |value| of this map unless maps that are shown
     together share a larger one; the colour is warm above zero and cool below. A map that is zero
-    throughout is fully transparent.
+    throughout is fully transparent, and so is every patch whose |value| lies below `noise`.
 
     Raises ValueError if the grid is not two-dimensional or not finite.
     """
@@ -32,6 +34,7 @@ def heat_map_webp(grid: NDArray[np.floating], scale: float | None = None) -> byt
     rows, columns = values.shape
     full = peak(values) if scale is None else scale
     strength = np.minimum(np.abs(values) / full, 1) if full > 0 else np.zeros_like(values)
+    strength[np.abs(values) < noise] = 0
     pixels = np.empty((rows, columns, 4), dtype=np.uint8)
     pixels[..., :3] = np.where(
         (values < 0)[..., None], np.array(COOL, np.uint8), np.array(WARM, np.uint8)
@@ -43,9 +46,10 @@ def heat_map_webp(grid: NDArray[np.floating], scale: float | None = None) -> byt
     return file.getvalue()
 
 
-def heat_map_uri(grid: NDArray[np.floating], scale: float | None = None) -> str:
+def heat_map_uri(grid: NDArray[np.floating], scale: float | None = None, noise: float = 0.0) -> str:
     """The image of `heat_map_webp` as a `data:` URI, for the page itself."""
-    return "data:image/webp;base64," + base64.b64encode(heat_map_webp(grid, scale)).decode("ascii")
+    webp = heat_map_webp(grid, scale, noise)
+    return "data:image/webp;base64," + base64.b64encode(webp).decode("ascii")
 
 
 def peak(grid: NDArray[np.floating]) -> float:
