@@ -84,7 +84,7 @@ def test_signposts_follow_the_fair_profile(pages):
         items = head.rel("item") + head.rel("describedby")
         assert all(MEDIA_TYPE.fullmatch(link["type"]) for link in items)
         if page.data:
-            assert "head.json" in [link["href"] for link in head.rel("item")]
+            assert page.data.name in [link["href"] for link in head.rel("item")]
             assert second == "https://schema.org/Dataset"
 
 
