@@ -85,8 +85,10 @@
 
   const written = ({ model, id }) => `${encodeURIComponent(model)}/${id}`;
 
+  const fragmentOf = (a, b) => `#a=${written(a)}&b=${written(b)}`;
+
   function lead(a, b) {
-    const fragment = `#a=${written(a)}&b=${written(b)}`;
+    const fragment = fragmentOf(a, b);
     if (location.hash !== fragment) location.hash = fragment;
   }
 
@@ -145,7 +147,22 @@
         : "";
     return [
       make("b", {}, `CKA ${decimal(values[at])}`),
-      ` over ${images.toLocaleString("en-GB")} images; by chance ${decimal(chance)}.${yardstick} ${said}`,
+      ` over ${images.toLocaleString("en-GB")} images; by chance ${decimal(chance, 3)}.${yardstick} ${said}`,
+    ];
+  }
+
+  /** Links that set the heads nearest to the first one beside it. */
+  function nearest(a, b) {
+    const found = a.model === b.model ? a.relatives : a.other_relatives[b.model];
+    if (!found?.by_cka.length) return [];
+    const links = found.by_cka.map(({ head, cka }) => {
+      const other = { model: b.model, id: head };
+      const link = make("a", { href: fragmentOf(a, other) }, head);
+      return make("li", {}, link, ` ${decimal(cka)}`);
+    });
+    return [
+      make("p", {}, `Nearest to ${a.id} of ${a.model} in ${b.model}, by CKA:`),
+      make("ul", { class: "chips" }, ...links),
     ];
   }
 
@@ -161,7 +178,7 @@
         {},
         `${head.model}. ${sure === null ? "" : `Confidence ${percent(sure)}. `}` +
           `${percent(head.variance_share, 2)} of the variance, rank ${head.rank} of ${head.heads}; ` +
-          `mean share ${percent(head.mean_share, 2)}; descriptions explain ${percent(head.explained)} of it.`,
+          `mean share ${percent(head.mean_share, 2)}; descriptions explain ${percent(head.explained)} of the head’s variance.`,
       ),
     );
   }
@@ -170,7 +187,7 @@
     return make(
       "ul",
       { class: "grid-of-images" },
-      ...head.strongest.slice(0, 9).map(({ image }) =>
+      ...head.strongest.slice(0, 8).map(({ image }) =>
         make(
           "li",
           {},
@@ -253,6 +270,7 @@
     measured.append(...[similarity(a, b)].flat());
     pair.replaceChildren(
       measured,
+      ...nearest(a, b),
       make(
         "div",
         { class: "pair" },

@@ -62,10 +62,20 @@ def test_what_is_shown_is_what_the_records_say(served, open_page, site):
         images = page.locator(".grid-of-images").nth(side).locator("img")
         sources = images.evaluate_all("(all) => all.map((image) => image.src)")
         names = [source.rpartition("/")[2] for source in sources]
-        assert names == [f"{share['image']}.webp" for share in record["strongest"][:9]]
+        assert names == [f"{share['image']}.webp" for share in record["strongest"][:8]]
     ours, theirs = ({d["text"] for d in record["descriptions"]} for record in (first, second))
     marked = page.locator(".texts .both > span:first-child").all_inner_texts()
     assert sorted(marked) == sorted(2 * list(ours & theirs))
+
+
+def test_the_nearest_heads_can_be_set_beside_the_first_one(served, open_page, site):
+    page = open_page(served + PAIR)
+    shown(page)
+    nearest = head(site, "demo-clip", "L1.H2")["other_relatives"]["other+clip"]["by_cka"]
+    links = page.locator("#pair > .chips a")
+    assert links.all_inner_texts() == [relative["head"] for relative in nearest]
+    links.last.click()
+    page.locator(".pair .name >> nth=1", has_text=nearest[-1]["head"]).wait_for()
 
 
 def test_a_head_beside_itself_has_everything_in_common(served, open_page):
