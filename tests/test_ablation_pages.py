@@ -80,7 +80,8 @@ def test_where_direct_effects_mislead_is_said(site: Path) -> None:
     mostly = section(site, "L1.H0")
     assert "This head acts mostly through later blocks." in mostly
     ratio = twin(site, "L1.H0")["ratio"]
-    assert f"the embedding moves {decimal(ratio['value'], 1)} times as far" in mostly
+    assert f"is {decimal(ratio['value'])} times its direct effect" in mostly
+    assert f"interval {decimal(ratio['low'])} to {decimal(ratio['high'])}" in mostly
 
 
 def test_a_head_that_does_nothing_says_so_and_has_no_ratio(site: Path) -> None:
@@ -90,7 +91,7 @@ def test_a_head_that_does_nothing_says_so_and_has_no_ratio(site: Path) -> None:
     assert "This head does nothing:" in words
     assert "No question is clearly affected:" in words
     assert "0.0% of the model’s zero-shot answers change" in words
-    assert "times as far" not in words
+    assert "times its direct effect" not in words
 
 
 def test_without_a_question_there_are_effects_but_no_answers(tmp_path: Path) -> None:

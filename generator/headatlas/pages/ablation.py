@@ -52,7 +52,7 @@ class AblationView:
     heads: int
     answers: MeasuredRow | None
     effects: tuple[MeasuredRow, ...]
-    """Direct and total, on one scale."""
+    """Direct and total, on one scale for all heads."""
     questions: tuple[QuestionRow, ...]
     """The most affected of those to which more answers change than with the mean head."""
 
@@ -89,7 +89,8 @@ def ablation_view(model: ModelView, position: int) -> AblationView:
         ("direct", record.direct, [summary.direct_effect for summary in summaries]),
         ("total", record.total, [summary.total_effect for summary in summaries]),
     ]
-    longest = max(0.0, *(value for _, own, all_of in effects for value in (own.high, *all_of)))
+    everywhere = [head.ablation for head in model.bundle.heads]
+    longest = max(end for head in everywhere for end in (head.direct.high, head.total.high))
     changed = [s.answers_changed for s in summaries if s.answers_changed is not None]
     shown = [row for row in record.questions if row.score > 0][:QUESTIONS_SHOWN]
     most = max((value for row in shown for value in (row.changed, row.mean)), default=0.0)
