@@ -149,7 +149,13 @@ def test_each_photograph_is_there_once(atlas, tmp_path):
     assert len(full) == 6
     for path in full:
         assert path.read_bytes() == (atlas / "gallery" / path.name).read_bytes()
-    assert len(list(tmp_path.rglob("*.webp"))) == 12
+    assert len(list((tmp_path / "gallery").rglob("*.webp"))) == 12
+    # Beside them, one picture of each model with cuts of them for its grid.
+    others = set(tmp_path.rglob("*.webp")) - set((tmp_path / "gallery").rglob("*"))
+    assert sorted(path.relative_to(tmp_path).as_posix() for path in others) == [
+        "ViT-B-32_openai/tiles.webp",
+        "demo-clip/tiles.webp",
+    ]
 
 
 @pytest.mark.parametrize(
