@@ -33,6 +33,7 @@ from clipheads.bundle.model import (
     Weights,
 )
 from clipheads.bundle.neighbour import Neighbour
+from clipheads.bundle.outliers import ModelOutliers
 from clipheads.bundle.pool import DescriptionPool
 from clipheads.bundle.profile import (
     ModelProfile,
@@ -249,6 +250,7 @@ def write_model(
         ),
         ablation=model_ablation([name for name, _ in PROPERTIES]),
         directions=model_directions(),
+        outliers=ModelOutliers(images=10, with_outliers=4, patches=640, outliers=6, longest=3.5),
         profile=profile,
         version="0.1.0",
     )

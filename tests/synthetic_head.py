@@ -211,6 +211,7 @@ def head_record(
         ),
         ablation=head_ablation(position, len(numbers.similarity), [name for name, _ in PROPERTIES]),
         directions=head_directions(position, words),
+        outlier_share=0.25 if position == 2 else 0.01,
         profile=HeadProfile(
             effects=[
                 _effect(profile.transforms[k], position == k)

@@ -22,6 +22,7 @@ ELSEWHERE = {
     "gallery.files": "what is listed is in the gallery's key",
     "bundle.disk.record_files": "only in messages",
     "bundle.ground_truth": "not part of a build",
+    "bundle.outliers.LARGE": "only which pages warn",
     "gallery.tar_shards": "what is listed is in the gallery's key",
     "gallery.shard_samples": "what is listed is in the gallery's key",
     "stages.build.PROFILED_IMAGES": "the images are in the key of the profile",

@@ -6,6 +6,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from clipheads.bundle.labels import LABELLED_BY
 from clipheads.bundle.model import CONSISTENCY_TEXTS, MATCHES_NEEDED
+from clipheads.bundle.outliers import LARGE
 from headatlas import formats, urls
 from headatlas.citations import HERE, METHOD
 from headatlas.pages import methods
@@ -51,6 +52,7 @@ def environment() -> Environment:
     made.tests["web_address"] = is_web_address
     made.globals |= {
         "matches_needed": MATCHES_NEEDED,
+        "large_outlier_share": LARGE,
         "consistency_texts": CONSISTENCY_TEXTS,
         "labelled_by": LABELLED_BY,
         "here": HERE,

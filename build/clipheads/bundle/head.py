@@ -109,6 +109,10 @@ class HeadRecord(Record):
     spread: HeadSpread
     strongest: list[ImageShare]
     attention: list[AttentionMap] = Field(description="Of the first images of `strongest`")
+    outlier_share: float = Field(
+        description="Share of what the head reads that comes from outlier tokens, <c of these, c> /"
+        " |c|^2, over the images of ModelRecord.outliers; below 0 if they oppose the rest"
+    )
     image_neighbours: list[ImageNeighbours]
     topics: list[TopicMaps]
     relatives: OwnRelatives = Field(description="The most similar heads of the model")

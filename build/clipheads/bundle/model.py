@@ -11,6 +11,7 @@ from clipheads.bundle.directions import ModelDirections
 from clipheads.bundle.labels import LabellerRecord
 from clipheads.bundle.names import HeadId, ModelName, Slug
 from clipheads.bundle.neighbour import Neighbour
+from clipheads.bundle.outliers import ModelOutliers
 from clipheads.bundle.pool import DescriptionPool
 from clipheads.bundle.profile import ModelProfile
 from clipheads.bundle.record import Format, Index, Pixels, Record, check_head, refuse_twice
@@ -156,6 +157,7 @@ class ModelRecord(Record):
     relatives: ModelRelatives
     ablation: ModelAblation
     directions: ModelDirections
+    outliers: ModelOutliers
     profile: ModelProfile | None = Field(None, description="None if built with --profile none")
     version: str = Field(description="Version of clip-head-atlas that built it")
 

@@ -1,4 +1,4 @@
-"""The stage `attention`: where the class token of each head looks in the head's top images."""
+"""The stage `attention`: where the class token looks in heads' top images, and at outliers."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +9,9 @@ from torch import Tensor
 
 from clipheads.browser.projections import save_tensors
 from clipheads.bundle.head import AttentionMap
-from clipheads.maths.attention import class_token_attention
+from clipheads.bundle.outliers import ModelOutliers
+from clipheads.maths.attention import read_tokens, write_products
+from clipheads.maths.outliers import outlier_patches, read_from
 from clipheads.stages.checkpoint import CHECKPOINT
 from clipheads.stages.contributions import COORDINATES, strongest_images
 from clipheads.stages.engine import Fields, Part, Stage
@@ -24,6 +26,9 @@ SHARD_ATTENDED_IMAGES = 256
 
 ATTENTION = Tensors("attention.safetensors")
 """`weights` [heads, strongest images, tokens] float32, the class token first"""
+OUTLIERS = Tensors("outliers.safetensors")
+"""Over all these images, of any head: `shares` [heads] of what a head reads that come from outlier
+tokens; `counts` of them [images]; `longest` [images], the longest stream over the median"""
 
 
 def _make(store: Store) -> None:
@@ -37,31 +42,63 @@ def _make(store: Store) -> None:
     parts = [ordered[start : start + size] for start in range(0, len(ordered), size)]
     rows, columns = model.architecture.grid
     weights = torch.zeros(len(heads), len(strongest[0]), 1 + rows * columns)
+    products = write_products(model.tower)
+    read = torch.zeros(2, len(heads), dtype=torch.float64)
+    counts, longest = [], []
     with store.steps(len(ordered), "images") as advance:
 
         def make(index: int, path: Path) -> None:
             found: list[Tensor] = []
+            own_read = torch.zeros(2, len(heads), dtype=torch.float64)
+            patches: list[Tensor] = []
             for pixels in batches(
                 model, [files[image].path for image in parts[index]], store.batch_size
             ):
-                attention = class_token_attention(model, pixels, heads).cpu()
-                for own in attention:
+                reading = read_tokens(model, pixels, heads, products)
+                lengths = reading.lengths[:, 1:]
+                outliers = torch.nn.functional.pad(outlier_patches(lengths), (1, 0))
+                own_read += torch.stack(read_from(reading.parts, outliers)).cpu()
+                median = lengths.median(-1).values.clamp(min=1e-12)
+                patches.append(torch.stack([outliers.sum(1), lengths.amax(1) / median]).cpu())
+                for own in reading.weights.cpu():
                     pairs = wanted[parts[index][len(found)]]
                     found.append(own[[head for head, _ in pairs]])
-            save_tensors(path, {"weights": torch.cat(found)})
+            save_tensors(
+                path,
+                {
+                    "weights": torch.cat(found),
+                    "read": own_read,
+                    "patches": torch.cat(patches, dim=1),
+                },
+            )
 
         for index, path in store.shards(len(parts), make):
             pairs = [pair for image in parts[index] for pair in wanted[image]]
             at_heads, at_ranks = zip(*pairs, strict=True)
-            weights[list(at_heads), list(at_ranks)] = load_file(path)["weights"]
+            shard = load_file(path)
+            weights[list(at_heads), list(at_ranks)] = shard["weights"]
+            read += shard["read"]
+            counts.append(shard["patches"][0].int())
+            longest.append(shard["patches"][1])
             advance(len(parts[index]))
     store.write_tensors(ATTENTION, {"weights": weights})
+    shares = torch.where(read[1] > 0, read[0] / read[1].clamp(min=1e-300), 0.0)
+    store.write_tensors(
+        OUTLIERS,
+        {"shares": shares, "counts": torch.cat(counts), "longest": torch.cat(longest)},
+    )
 
 
 def _of_heads(store: Store) -> Iterator[Fields]:
     rows, columns = store.record(CHECKPOINT).architecture.grid
-    for weights in store.tensor(ATTENTION, "weights").tolist():
+    pairs = zip(
+        store.tensor(ATTENTION, "weights").tolist(),
+        store.tensor(OUTLIERS, "shares").tolist(),
+        strict=True,
+    )
+    for weights, share in pairs:
         yield {
+            "outlier_share": rounded(share),
             "attention": [
                 AttentionMap(
                     class_token=rounded(own),
@@ -71,19 +108,37 @@ def _of_heads(store: Store) -> Iterator[Fields]:
                     ],
                 )
                 for own, *patches in weights
-            ]
+            ],
         }
+
+
+def _of_model(store: Store) -> Fields:
+    rows, columns = store.record(CHECKPOINT).architecture.grid
+    counts, longest = store.tensor(OUTLIERS, "counts"), store.tensor(OUTLIERS, "longest")
+    return {
+        "outliers": ModelOutliers(
+            images=len(counts),
+            with_outliers=int((counts > 0).sum()),
+            patches=len(counts) * rows * columns,
+            outliers=int(counts.sum()),
+            longest=rounded(float(longest.max())),
+        )
+    }
 
 
 attention = Stage(
     "attention",
     _make,
     reads=(MODEL, HEADS, IMAGES, COORDINATES),
-    writes=(ATTENTION,),
+    writes=(ATTENTION, OUTLIERS),
     settings=(
         "stages.attention.ATTENDED_IMAGES",
         "stages.attention.SHARD_ATTENDED_IMAGES",
         "stages.contributions.STRONGEST",
+        "maths.outliers.TIMES",
+        "maths.outliers.DEVIATIONS",
+        "maths.outliers.NORMAL",
     ),
-    part=Part(reads=(CHECKPOINT, ATTENTION), heads=_of_heads),
+    version=2,
+    part=Part(reads=(CHECKPOINT, ATTENTION, OUTLIERS), heads=_of_heads, model=_of_model),
 )

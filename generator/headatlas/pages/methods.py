@@ -25,6 +25,7 @@ SECTIONS = {
     "neighbours": "Neighbours",
     "segmentation": "Heat maps",
     "attention": "Attention",
+    "outliers": "Outlier tokens",
     "directions": "Singular directions",
     "profile": "What moves a head",
     "relatives": "Similar heads",

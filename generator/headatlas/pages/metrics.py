@@ -96,6 +96,14 @@ OF_CONTRIBUTIONS = (
         lambda h, _: h.effective_dimension,
     ),
     Measure(
+        "outliers",
+        "share from outlier tokens",
+        "%",
+        1,
+        "outliers",
+        lambda _, record: record.outlier_share,
+    ),
+    Measure(
         "singular",
         "share of its first singular vector",
         "%",
