@@ -17,8 +17,8 @@ class Relative(Record):
     cka: Share = Field(description="Linear CKA of the contributions of both heads")
     chance: float = Field(description="Its mean over all permutations of one head's images", ge=0)
     texts: Share = Field(
-        description="Overlap of descriptions: the sum over texts of the smaller weight, where the"
-        " texts of a head weigh as they explain of it, and sum to 1"
+        description="Overlap of descriptions: the sum over texts of the smaller weight; a head's"
+        " texts are weighted by the share of variance that they explain, and sum to 1"
     )
     properties: Share = Field(description="The same over the properties of the descriptions")
     shared: list[str] = Field(description="Texts that describe both heads, by their overlap")

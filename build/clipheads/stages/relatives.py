@@ -48,7 +48,7 @@ CKA_DECIMALS = 3
 OWN_RELATIVES = RecordFile("relatives.json", OwnRelativesRecord)
 
 Weights = Mapping[str, float]
-"""Texts or properties of a head, which weigh as they explain of it; they sum to 1."""
+"""Texts or properties of a head, by the share of variance that they explain; they sum to 1."""
 
 
 @dataclass(frozen=True, eq=False)
