@@ -58,8 +58,10 @@ def write_truth(folder: Path) -> GroundTruthRecord:
                 right=None if head.label is None or not caused else place % 4 == 0,
                 hits=[place % 3 for _ in record.descriptions],
                 answers=[
-                    AnswerTruth(shows=[k < rank for k in range(8)], images=rank + 1)
-                    for rank, _ in enumerate(record.answers.answers if record.answers else [])
+                    AnswerTruth(
+                        text=answer.text, shows=[k < rank for k in range(8)], images=rank + 1
+                    )
+                    for rank, answer in enumerate(record.answers.answers if record.answers else [])
                 ],
                 neighbours="pattern" if caused else "style",
                 neighbour_precision=0.625,

@@ -74,6 +74,20 @@ def test_without_a_label_the_rows_are_the_descriptions_that_explain_most(pages, 
             assert f"<h3>{description.text}" in row
 
 
+def test_a_truth_of_other_answers_is_left_out(tmp_path: Path):
+    atlas = write_bundle(tmp_path, images=4)
+    write_truth(atlas / "demo-clip")
+    file = atlas / "demo-clip" / "ground-truth.json"
+    truth = json.loads(file.read_text())
+    known = next(one for one in truth["heads"] if one["answers"])
+    known["answers"][0]["text"] = "another answer"
+    file.write_text(json.dumps(truth))
+
+    (model,) = read_atlas(atlas).models
+    assert model.truth is None
+    assert "with other answers" in model.outdated[0]
+
+
 def test_what_chance_gives_follows_from_the_images_that_show_an_answer(pages):
     content = next(page.content for page in pages if page.content.record.answers)
     truth = content.truth.truth

@@ -287,7 +287,7 @@ def _has_answers_of(truth: GroundTruthRecord, heads: Sequence[HeadRecord]) -> bo
     for known, head in zip(truth.heads, heads, strict=True):
         answers = head.answers.answers if head.answers else []
         if len(known.answers) != len(answers) or any(
-            own is not None and len(own.shows) != len(answer.neighbours)
+            own is not None and (own.text, len(own.shows)) != (answer.text, len(answer.neighbours))
             for own, answer in zip(known.answers, answers, strict=True)
         ):
             return False

@@ -32,6 +32,7 @@ class CausalEffect(Record):
 class AnswerTruth(Record):
     """Which images show an answer of a label."""
 
+    text: str = Field(description="The answer")
     shows: list[bool] = Field(description="Whether each of its images, the nearest in the head")
     images: Count = Field(description="How many of all images of the gallery")
 

@@ -40,7 +40,7 @@ from clipheads.model.load import load_model
 from clipheads.stages.earlier_bundles import adopt_earlier
 from clipheads.stages.engine import Outcome, run_stage, values_of
 
-VERSION = 4
+VERSION = 5
 """Raised when the same model and scenes would give other numbers."""
 
 FIRST_REFERENCE_SEED = 600_000

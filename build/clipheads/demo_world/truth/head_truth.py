@@ -83,6 +83,7 @@ def _answers(
             continue
         rows.append(
             AnswerTruth(
+                text=answer.text,
                 shows=[not shown.isdisjoint(facts[n.image]) for n in answer.neighbours],
                 images=sum(not shown.isdisjoint(own) for own in facts.values()),
             )
