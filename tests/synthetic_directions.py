@@ -17,7 +17,9 @@ def head_directions(position: int, words: Sequence[str]) -> list[SingularDirecti
     first, second, *_ = words
     return [
         SingularDirection(
-            share=0.4, positive=_pole(first, 0.5 + 0.01 * position), negative=_pole(second, 0.4)
+            share=0.4,
+            positive=_pole(first, 0.5 + 0.01 * (position % 40)),
+            negative=_pole(second, 0.4),
         ),
         SingularDirection(
             share=0.2, positive=_pole(second, 0.35), negative=Pole(texts=[], fidelity=0.0)

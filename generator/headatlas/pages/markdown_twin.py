@@ -4,7 +4,7 @@ A twin has the numbers and texts of its page; heat maps and other grids are in `
 """
 
 from collections.abc import Iterable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from headatlas import urls
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from headatlas.citations import Reference
     from headatlas.pages.head import HeadContent
     from headatlas.pages.site_view import SiteView
-    from headatlas.pages.view import ModelView, Picture
+    from headatlas.pages.view import ModelView
 
 MEDIA_TYPE = "text/markdown"
 
@@ -63,6 +63,7 @@ def llms_txt(site: "SiteView", _where: Urls) -> bytes:
 
 def _head(content: "HeadContent", reference: "Reference", here: Link, where: Urls) -> bytes:
     record, model = content.record, content.model
+    images = _images(model)
     label = record.label.text
     numbers = [
         (f"`{column.name}`", _value(column.value(record)), _meaning(column))
@@ -75,18 +76,18 @@ def _head(content: "HeadContent", reference: "Reference", here: Link, where: Url
             escape_markdown(view.record.text),
             escape_markdown(view.record.property or ""),
             percent(view.record.share),
-            ", ".join(_picture(near.picture, here) for near in view.near),
+            ", ".join(images[near.picture.image.id] for near in view.near),
         )
         for rank, view in enumerate(content.descriptions, start=1)
     ]
     strongest = [
-        (_picture(picture, here), percent(share.share), points(share.excess))
+        (images[picture.image.id], percent(share.share), points(share.excess))
         for picture, share in content.strongest
     ]
     neighbours = [
         (
-            _picture(picture, here),
-            ", ".join(f"{_picture(one.picture, here)} {decimal(one.score)}" for one in near),
+            images[picture.image.id],
+            ", ".join(f"{images[one.picture.image.id]} {decimal(one.score)}" for one in near),
         )
         for picture, near in content.neighbours
     ]
@@ -156,8 +157,14 @@ def _link(text: str, here: Link, target: Link) -> str:
     return f"[{escape_markdown(text)}]({urls.relative(here, target)})"
 
 
-def _picture(picture: "Picture", here: Link) -> str:
-    return _link(picture.image.title, here, picture.page)
+@lru_cache(maxsize=8)
+def _images(model: "ModelView") -> dict[str, str]:
+    """A link to each image, by its id, as the twins of all heads of the model write it."""
+    here = urls.markdown(model.heads[0].page)
+    return {
+        name: _link(picture.image.title, here, picture.page)
+        for name, picture in model.pictures.items()
+    }
 
 
 def _meaning(column: Column) -> str:
