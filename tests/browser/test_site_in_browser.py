@@ -9,6 +9,7 @@ from axe_rules import violations
 PAGES = {
     "home": "index.html",
     "methods": "methods/index.html",
+    "data": "data/index.html",
     "model": "demo-clip/index.html",
     "finder": "demo-clip/finder/index.html",
     "heads": "heads/index.html",
