@@ -28,6 +28,7 @@ FILES = {
     "heat maps": r"heatmaps\.safetensors",
     "profile": r"profile\.json",
     "ablation": r"ablation\.json",
+    "directions": r"directions\.safetensors",
     "spread": r"principal\.safetensors",
     "relatives": r"relatives\.json",
     "projections": r"projections\.onnx",
