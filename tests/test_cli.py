@@ -111,8 +111,9 @@ def test_labeler_is_another_spelling_that_no_help_shows() -> None:
     ("atlas", "option"), [("data/atlas", ""), ("my atlas", " --atlas 'my atlas'")]
 )
 def test_a_build_says_how_to_make_the_site_of_its_own_atlas(
-    monkeypatch: pytest.MonkeyPatch, photos: Path, atlas: str, option: str
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, photos: Path, atlas: str, option: str
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(build, "build_bundle", lambda *_arguments, **_options: None)
     arguments = ["build", "--model", "any", "--gallery", str(photos), "--atlas", atlas]
 

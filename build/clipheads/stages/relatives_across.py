@@ -71,8 +71,11 @@ def relate_models(atlas: Path, progress: Progress | None = None) -> dict[tuple[s
 
 def _bundles(atlas: Path, progress: Progress) -> Iterator[tuple[Path, ModelRecord]]:
     """The folders of the finished bundles over the gallery of an atlas, with their models."""
+    paths = sorted(atlas.glob(f"*/{MODEL_RECORD.path}"))
+    if not paths:
+        return
     manifest = read_record(atlas / MANIFEST.path, MANIFEST.kind, remedy=REMEDY)
-    for path in sorted(atlas.glob(f"*/{MODEL_RECORD.path}")):
+    for path in paths:
         folder = path.parent
         try:
             adopt_earlier(folder)
