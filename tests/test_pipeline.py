@@ -53,17 +53,20 @@ STAGES = [
     "textspan",
     "neighbours",
     "heat maps",
+    "map noise",
     "attention",
     "profile",
     "ablation",
     "relatives",
     "spread",
+    "directions",
     "projections",
     "labels",
+    "answers",
     "search",
     "records",
 ]
-PASSES = {"contributions", "heat maps", "attention"}
+PASSES = {"contributions", "heat maps", "map noise", "attention"}
 """Those that open images, beside the profile."""
 POOL = """text,property
 a red picture,colours
@@ -478,11 +481,14 @@ def test_only_what_depends_on_a_changed_input_is_built_again(
         "descriptions",
         "textspan",
         "heat maps",
+        "map noise",
         "ablation",
         "relatives",
         "spread",
+        "directions",
         "projections",
         "labels",
+        "answers",
         "search",
         "records",
     ]
@@ -497,7 +503,7 @@ def test_only_what_depends_on_a_changed_input_is_built_again(
 
     (tmp_path / "photos/gallery.csv").write_text("file,credit\npicture-00.png,Ann\n")
     report = _build(inputs, atlas, descriptions=texts, topics=topics, gallery=tmp_path / "photos")
-    assert _built_stages(report) == ["gallery", "search", "records"]
+    assert _built_stages(report) == ["gallery", "answers", "search", "records"]
 
 
 def test_a_lost_file_is_made_again(built: BuildReport, inputs: Path, tmp_path: Path) -> None:
@@ -731,6 +737,9 @@ def test_an_atlas_from_before_the_list_of_files_is_taken_up(
         "attention.safetensors",
         "yardsticks.safetensors",
         "principal.safetensors",
+        "outliers.safetensors",
+        "directions.safetensors",
+        "map-noise.safetensors",
     ):
         (atlas / "tiny" / name).unlink()
     manifest = atlas / "gallery/manifest.json"
