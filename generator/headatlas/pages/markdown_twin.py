@@ -96,8 +96,8 @@ def _head(content: "HeadContent", reference: "Reference", here: Link, where: Url
         f"{escape_markdown(label or 'no label')}",
         escape_markdown(record.label.reason),
         f"Model: {_link(model.record.name, here, urls.markdown(model.page))}. "
-        f"Page with pictures: {_link('index.html', here, content.head.page)}. Data, with the heat "
-        f"maps: {_link('head.json', here, urls.head_data(model.record.name, record.id))}.",
+        f"Page with pictures: {_link('HTML', here, content.head.page)}. Data, with the heat "
+        f"maps: {_link('JSON', here, urls.head_data(model.record.name, record.id))}.",
         "## Descriptions",
         _table(("", "Text", "Property", "Share of variance", "Nearest images"), descriptions),
         "## Top images",
@@ -133,7 +133,7 @@ def _model(model: "ModelView", reference: "Reference", here: Link, where: Urls) 
         f"# {escape_markdown(record.name)}",
         f"{plural(len(heads), 'head')}, {model.labelled} of them labelled. "
         f"{escape_markdown(record.labeller.method)}",
-        f"Page with pictures: {_link('index.html', here, model.page)}. "
+        f"Page with pictures: {_link('HTML', here, model.page)}. "
         f"Data: {_link('tables and archive', here, urls.DATA)}.",
         "## Scores",
         _table(("Score", "Value", "95% interval"), scores),
