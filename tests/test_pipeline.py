@@ -623,12 +623,12 @@ def test_another_labeller_changes_labels_search_and_records_and_nothing_else(
     report = _build(inputs, atlas, labeller=all_alike)
     record = ModelRecord.model_validate_json((report.folder / "model.json").read_bytes())
 
-    assert _built_stages(report) == ["labels", "search", "records"]
+    assert _built_stages(report) == ["labels", "answers", "search", "records"]
     assert record.scores.entanglement.value == record.scores.association.value == 1
     assert record.labeller.method == "All alike."
     assert [one.name for one in record.properties] == ["sameness"]
     assert _built_stages(_build(inputs, atlas, labeller=all_alike)) == []
-    assert _built_stages(_build(inputs, atlas)) == ["labels", "search", "records"]
+    assert _built_stages(_build(inputs, atlas)) == ["labels", "answers", "search", "records"]
     assert _bytes(atlas) == _bytes(built.folder.parent)
 
 
