@@ -20,7 +20,7 @@ FILES = {
     "topics": r"topics\.(safetensors|json)",
     "textspan": r"(textspan\.json|yardsticks\.safetensors)",
     "checkpoint": r"checkpoint\.json",
-    "attention": r"attention\.safetensors",
+    "attention": r"(attention|outliers)\.safetensors",
     "labels": r"labels\.json",
     "neighbours": r"neighbours\.safetensors",
     "map noise": r"map-noise\.safetensors",
