@@ -5,17 +5,20 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from few_published import few_published_heads
+from PIL import Image
 from platformdirs import user_cache_path
+from serving import serving
 from synthetic_bundle import write_bundle
+from synthetic_search import GRID, write_search
 
 from headatlas.publish.serve import make_server
+from headatlas.runtime.onnxruntime_web import fetch_runtime
 from headatlas.site import generate_site
 
 AXE = "4.14.1"
@@ -82,17 +85,6 @@ def axe() -> str:
     return script.read_text("utf-8")
 
 
-@contextmanager
-def serving(site: Path) -> Iterator[str]:
-    """The address of a served site."""
-    with make_server(site, 0) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/"
-        server.shutdown()
-        thread.join()
-
-
 @pytest.fixture(scope="session")
 def serving_of() -> object:
     """Serves a site, for files of tests that have one of their own."""
@@ -102,14 +94,14 @@ def serving_of() -> object:
 @pytest.fixture(scope="session")
 def served(site: Path) -> Iterator[str]:
     """The address of the served site."""
-    with serving(site) as address:
+    with serving(make_server(site, 0)) as address:
         yield address
 
 
 @pytest.fixture(scope="session")
 def served_in_full_size(full_size: Path) -> Iterator[str]:
     """The address of the served site of a full-size model."""
-    with serving(full_size) as address:
+    with serving(make_server(full_size, 0)) as address:
         yield address
 
 
@@ -132,4 +124,81 @@ def open_page(browser):
 
     yield open_it
     for context in contexts:
+        context.close()
+
+
+@pytest.fixture(scope="session")
+def search_atlas(tmp_path_factory):
+    """Three models: two of one shape with encoders, and one without."""
+    if fetch_runtime().reason:
+        pytest.skip("onnxruntime-web is neither in the cache nor to be had from npm")
+    folder = tmp_path_factory.mktemp("search") / "atlas"
+    names = ("demo-clip", "plain", "twin")
+    write_bundle(folder, names=names, images=24, layers=2, heads=3, grid=GRID)
+    write_search(folder, "demo-clip")
+    write_search(folder, "twin", seed=1)
+    write_search(folder, "plain", encoders=False)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def searched(search_atlas):
+    """The address of the site, which is served below a path."""
+    site = search_atlas.parent / "served" / "below" / "a-path"
+    with few_published_heads():
+        generate_site(search_atlas, site)
+    (search_atlas.parent / "served" / "index.html").write_text(
+        "<!doctype html><title>Elsewhere</title>"
+    )
+    with serving(make_server(search_atlas.parent / "served", 0)) as address:
+        yield f"{address}below/a-path/"
+
+
+@pytest.fixture(scope="session")
+def photograph(tmp_path_factory):
+    """A real photograph, higher than wide, as a PNG file."""
+    data = pytest.importorskip("skimage.data")
+    path = tmp_path_factory.mktemp("photograph") / "astronaut.png"
+    Image.fromarray(data.astronaut()[:, 40:430]).save(path)
+    return path
+
+
+@pytest.fixture
+def visit(browser, searched):
+    """Opens the search page with a question; other hosts cannot be reached, and are noted."""
+    contexts = []
+
+    def open_it(query="", *, script=None, **options):
+        context = browser.new_context(**options)
+        context.set_default_timeout(10_000)
+        contexts.append(context)
+        here = urlsplit(searched)
+        context.elsewhere, context.asked, context.referrers = [], [], []
+
+        def only_here(route):
+            asked = urlsplit(route.request.url)
+            if (asked.scheme, asked.netloc) == (here.scheme, here.netloc):
+                route.continue_()
+            else:
+                context.elsewhere.append(route.request.url)
+                route.abort()
+
+        def note(request):
+            context.asked.append(request.url)
+            context.referrers.append(request.headers.get("referer", ""))
+
+        context.on("request", note)
+        context.route(lambda url: not url.startswith(searched), only_here)
+        if script:
+            context.add_init_script(script)
+        page = context.new_page()
+        page.complaints = []
+        page.on("console", lambda message: page.complaints.append(message.text))
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page.goto(f"{searched}search/{query}")
+        return page
+
+    yield open_it
+    for context in contexts:
+        assert context.elsewhere == []
         context.close()

@@ -4,7 +4,6 @@ The encoders in the browser have compact weights. So scores may differ by what t
 measured, and an image may take the place of another whose score is as near.
 """
 
-import threading
 from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 
@@ -13,6 +12,7 @@ import pytest
 import torch
 from few_published import few_published_heads
 from PIL import Image
+from serving import serving
 from torch.nn.functional import normalize
 
 from clipheads.browser.fidelity import MAX_ENCODER_ERROR
@@ -126,12 +126,8 @@ def torchs(tmp_path_factory):
 @pytest.fixture(scope="module")
 def searched(torchs):
     """The address of the served site."""
-    with make_server(torchs.folder / "site", 0) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/"
-        server.shutdown()
-        thread.join()
+    with serving(make_server(torchs.folder / "site", 0)) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
