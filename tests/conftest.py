@@ -1,6 +1,7 @@
 """Beside the tests, so that those in folders below can import what lies here."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from few_published import few_published_heads
@@ -41,3 +42,25 @@ def server(chat_environment: None) -> Iterator[MisbehavingServer]:
     """A label server that answers well until it is told otherwise."""
     with MisbehavingServer() as running:
         yield running
+
+
+@pytest.fixture
+def tiny_vit_b_32(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The name of an architecture stands for a tiny one, so that its checkpoints are small."""
+    from checkpoints import TINY
+    from model_loading import TINY_NAME
+
+    from clipheads.model.open_clip_import import import_open_clip
+
+    monkeypatch.setitem(import_open_clip().factory._MODEL_CONFIGS, TINY_NAME, TINY)
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path, tiny_vit_b_32: None) -> Path:
+    """A checkpoint of that architecture, with random weights."""
+    import torch
+    from checkpoints import TINY, random_clip
+
+    file = tmp_path / "weights.pt"
+    torch.save(random_clip(TINY).state_dict(), file)
+    return file
