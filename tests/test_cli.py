@@ -299,3 +299,26 @@ def test_options_that_do_not_go_together_are_one_line(
     assert isinstance(result.exception, AtlasError)
     assert line in str(result.exception)
     assert "\n" not in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["--colour"], "No such option: --colour"),
+        (["sites"], "No such command 'sites'"),
+        (["build"], "Missing option '--gallery'"),
+        (["build", "--gallery"], "Option '--gallery' requires an argument"),
+        (["build", "--gallery", "x", "--batch-size", "many"], "Invalid value for '--batch-size'"),
+        (["build", "--gallery", "x", "--precision", "fp8"], "Invalid value for '--precision'"),
+    ],
+)
+def test_a_command_line_that_is_wrong_is_one_line_that_says_where(
+    words: list[str], line: str
+) -> None:
+    ended = head_atlas(*words)
+
+    assert ended.returncode == 2
+    assert ended.stdout == ""
+    assert ended.stderr.startswith(f"head-atlas: {line}")
+    assert ended.stderr.count("\n") == 1
+    assert " -h says what is right" in ended.stderr

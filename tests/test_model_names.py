@@ -101,3 +101,12 @@ def test_models_that_would_get_one_name_are_refused_before_anything_is_built(
 
 def test_one_model_may_be_named_twice() -> None:
     refuse_one_name_twice(["local-dir:a/clip", "local-dir:a/clip", "local-dir:b/other"])
+
+
+@pytest.mark.parametrize("name", ["../evil", "a/b", ".hidden", "two words", "-x"])
+def test_a_name_that_no_folder_has_as_it_is_is_refused(
+    name: str, tmp_path: Path, photos: Path
+) -> None:
+    with pytest.raises(ModelError, match=f"cannot be called '{name}'.*; try --name "):
+        build(tmp_path / "no model is looked for", photos, called=name)
+    assert not (tmp_path / "atlas").exists()

@@ -47,6 +47,21 @@ def folder_name(model: str) -> str:
     return name
 
 
+def own_name(name: str) -> str:
+    """Return a name that a user gives a model, which has to be that of its folder as it is.
+
+    Raises:
+        ModelError: if a folder of the atlas cannot have that name.
+    """
+    folder = folder_name(name)
+    if folder != name:
+        raise ModelError(
+            f"a model cannot be called {name!r}: a name has letters, digits and . _ - alone, and "
+            f"begins with none of . and -; try --name {folder}"
+        )
+    return name
+
+
 def refuse_one_name_twice(models: Sequence[str]) -> None:
     """Make sure that models which are to be built together get names of their own.
 

@@ -28,7 +28,7 @@ from clipheads.bundle.progress import Progress, Silent
 from clipheads.gallery.files import GalleryFile, gallery_title, list_gallery
 from clipheads.labels.labeller import Labeller
 from clipheads.model.load import load_model
-from clipheads.model.names import claim_folder, folder_name, refuse_other_case
+from clipheads.model.names import claim_folder, folder_name, own_name, refuse_other_case
 from clipheads.stages import inputs
 from clipheads.stages.atlas import ATLAS
 from clipheads.stages.checkpoint import checkpoint_record
@@ -110,6 +110,8 @@ def build_model(
         AtlasError: on input that cannot be used, in one line.
     """
     progress = progress or Silent()
+    if called is not None:
+        called = own_name(called)
     files, absent = list_gallery(gallery, exclude=atlas)
     pool_file = descriptions or data_file("descriptions", "general.csv")
     pool = _rows(read_descriptions(pool_file, progress.note))

@@ -51,9 +51,23 @@ def exit_code(run: Callable[[], object]) -> int:
 
 
 def _run() -> None:
+    from typer import BadParameter
+
     from headatlas.commands.app import app
 
-    app()
+    # What is wrong in a command line: an unknown option, a value that is none, an absent one.
+    _, usage_error, *_ = BadParameter.__mro__
+    try:
+        code = app(standalone_mode=False)
+    except usage_error as error:
+        context = error.ctx  # type: ignore[attr-defined]
+        if type(error).__name__ == "NoArgsIsHelpError":
+            error.show()  # type: ignore[attr-defined]
+            raise SystemExit(MENDABLE) from None
+        said = " ".join(error.format_message().split())  # type: ignore[attr-defined]
+        command = context.command_path if context else "head-atlas"
+        raise AtlasError(f"{said.removesuffix('.')}; {command} -h says what is right") from None
+    raise SystemExit(code if isinstance(code, int) else 0)
 
 
 def _end(error: BaseException) -> int:
