@@ -2,10 +2,14 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from few_published import few_published_heads
 from misbehaving_server import KEY, MisbehavingServer
+
+if TYPE_CHECKING:
+    from clipheads.stages.build import BuildReport
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -64,3 +68,48 @@ def checkpoint(tmp_path: Path, tiny_vit_b_32: None) -> Path:
     file = tmp_path / "weights.pt"
     torch.save(random_clip(TINY).state_dict(), file)
     return file
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """A folder of three pictures of noise."""
+    import numpy as np
+    from PIL import Image
+
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for name in ("ant", "bee", "cat"):
+        pixels = rng.integers(0, 255, (40, 50, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{name}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny random model, fourteen pictures, and small files of texts."""
+    import numpy as np
+    from checkpoints import tiny_config, write_local_dir
+    from PIL import Image
+    from tiny_builds import POOL
+
+    folder = tmp_path_factory.mktemp("inputs")
+    write_local_dir(folder / "tiny", tiny_config(layers=6))
+    (folder / "photos").mkdir()
+    rng = np.random.default_rng(0)
+    for index in range(14):
+        pixels = np.zeros((60, 80, 3), dtype=np.uint8) + rng.integers(0, 255, 3, dtype=np.uint8)
+        pixels[10:40, index : index + 30] = rng.integers(0, 255, (30, 30, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / "photos" / f"picture-{index:02d}.png")
+    (folder / "pool.csv").write_text(POOL)
+    (folder / "topics.csv").write_text("text,property\na cat,animals\na stone,objects\n")
+    (folder / "contrasts.csv").write_text("first,second\na cat,a dog\na cat,the sky\n")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def built(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> "BuildReport":
+    """The bundle of it; who changes something, copies it first."""
+    from tiny_builds import build
+
+    return build(inputs, tmp_path_factory.mktemp("built") / "atlas")

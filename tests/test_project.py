@@ -62,12 +62,12 @@ def test_the_generator_the_commands_and_the_bundle_are_loaded_without_torch() ->
 
 
 def test_no_module_is_longer_than_400_lines() -> None:
-    modules = [*(ROOT / "build").rglob("*.py"), *(ROOT / "generator").rglob("*.py")]
+    modules = [path for of in ("build", "generator", "tests") for path in (ROOT / of).rglob("*.py")]
     static = ROOT / "templates" / "static"
     modules += [path for kind in ("css", "js") for path in static.rglob(f"*.{kind}")]
     lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in modules}
 
-    assert len(lengths) > 200
+    assert len(lengths) > 300
     assert {path.name: lines for path, lines in lengths.items() if lines > 400} == {}
 
 
