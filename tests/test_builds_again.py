@@ -156,11 +156,14 @@ def test_only_what_depends_on_a_changed_input_is_built_again(
         "descriptions",
         "textspan",
         "heat maps",
+        "map noise",
         "ablation",
         "relatives",
         "spread",
+        "directions",
         "projections",
         "labels",
+        "answers",
         "search",
         "records",
     ]
@@ -175,7 +178,7 @@ def test_only_what_depends_on_a_changed_input_is_built_again(
 
     (tmp_path / "photos/gallery.csv").write_text("file,credit\npicture-00.png,Ann\n")
     report = build(inputs, atlas, descriptions=texts, topics=topics, gallery=tmp_path / "photos")
-    assert built_stages(report) == ["gallery", "search", "records"]
+    assert built_stages(report) == ["gallery", "answers", "search", "records"]
 
 
 def test_a_lost_file_is_made_again(built: BuildReport, inputs: Path, tmp_path: Path) -> None:
@@ -219,12 +222,12 @@ def test_another_labeller_changes_labels_search_and_records_and_nothing_else(
     report = build(inputs, atlas, labeller=all_alike)
     record = ModelRecord.model_validate_json((report.folder / "model.json").read_bytes())
 
-    assert built_stages(report) == ["labels", "search", "records"]
+    assert built_stages(report) == ["labels", "answers", "search", "records"]
     assert record.scores.entanglement.value == record.scores.association.value == 1
     assert record.labeller.method == "All alike."
     assert [one.name for one in record.properties] == ["sameness"]
     assert built_stages(build(inputs, atlas, labeller=all_alike)) == []
-    assert built_stages(build(inputs, atlas)) == ["labels", "search", "records"]
+    assert built_stages(build(inputs, atlas)) == ["labels", "answers", "search", "records"]
     assert bytes_of(atlas) == bytes_of(built.folder.parent)
 
 
@@ -263,6 +266,9 @@ def test_an_atlas_from_before_the_list_of_files_is_taken_up(
         "attention.safetensors",
         "yardsticks.safetensors",
         "principal.safetensors",
+        "outliers.safetensors",
+        "directions.safetensors",
+        "map-noise.safetensors",
     ):
         (atlas / "tiny" / name).unlink()
     manifest = atlas / "gallery/manifest.json"

@@ -20,19 +20,22 @@ STAGES = [
     "textspan",
     "neighbours",
     "heat maps",
+    "map noise",
     "attention",
     "profile",
     "ablation",
     "relatives",
     "spread",
+    "directions",
     "projections",
     "labels",
+    "answers",
     "search",
     "records",
 ]
 
 
-PASSES = {"contributions", "heat maps", "attention"}
+PASSES = {"contributions", "heat maps", "map noise", "attention"}
 """Those that open images, beside the profile."""
 
 
