@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from typing import Any
 
 from clipheads.bundle.errors import AtlasError, system_reason
 
@@ -56,15 +57,15 @@ def _run() -> None:
     from headatlas.commands.app import app
 
     # What is wrong in a command line: an unknown option, a value that is none, an absent one.
-    _, usage_error, *_ = BadParameter.__mro__
+    usage_error: Any = BadParameter.__mro__[1]
     try:
         code = app(standalone_mode=False)
     except usage_error as error:
-        context = error.ctx  # type: ignore[attr-defined]
+        context = error.ctx
         if type(error).__name__ == "NoArgsIsHelpError":
-            error.show()  # type: ignore[attr-defined]
+            error.show()
             raise SystemExit(MENDABLE) from None
-        said = " ".join(error.format_message().split())  # type: ignore[attr-defined]
+        said = " ".join(error.format_message().split())
         command = context.command_path if context else "head-atlas"
         raise AtlasError(f"{said.removesuffix('.')}; {command} -h says what is right") from None
     raise SystemExit(code if isinstance(code, int) else 0)
