@@ -8,7 +8,7 @@ SHEETS = (
     *("colours", "text", "frame", "tables", "measures", "tags", "pictures"),
     *("tiles", "home", "model", "finder", "head", "evidence", "distribution", "profile"),
     *("relatives", "image", "ablation", "directions", "methods", "ground_truth"),
-    *("published", "table1", "cite", "data", "print"),
+    *("published", "table1", "cite", "data", "embed", "print"),
 )
 """The parts of the stylesheet in `static/atlas/`: what all pages share, then kinds of pages.
 

@@ -183,6 +183,7 @@ def _page(content: HeadContent) -> Page:
             **({"literature": "In the literature"} if content.mentions else {}),
         },
         reference=reference,
+        embeddable=True,
         twin=head_twin(content, reference),
         picture=content.strongest[0][0].full if content.strongest else None,
         data=DataTwin(urls.head_data(model.record.name, record.id), partial(head_file, content)),

@@ -97,6 +97,8 @@ class Page:
     """Files with the data that the page is about, which are made at the same time."""
     policy: str = POLICY
     citable: bool = True
+    embeddable: bool = False
+    """Whether it has a view of chosen sections for frames of other sites."""
     dataset: bool = False
     """Whether it is the page of the data of a model or the atlas, and cited as such."""
     reference: Reference | None = None
