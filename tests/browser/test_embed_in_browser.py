@@ -5,6 +5,7 @@ from threading import Thread
 
 import html5lib
 import pytest
+from axe_rules import violations
 
 HEAD = "demo-clip/L1.H2/"
 
@@ -115,3 +116,10 @@ def test_without_javascript_a_frame_shows_the_whole_page(served, embedding):
     _, frame = embedding(frame_of(served + HEAD + "?embed"), java_script_enabled=False)
     assert frame.locator("header.site").is_visible()
     assert frame.locator("section#cite").is_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_in_a_frame_of_300_pixels(served, open_page, axe, scheme):
+    size = {"width": 300, "height": 500}
+    page = open_page(served + HEAD + "?embed", viewport=size, color_scheme=scheme)
+    assert violations(page, axe) == []
