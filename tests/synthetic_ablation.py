@@ -41,7 +41,8 @@ def head_ablation(position: int, heads: int, properties: Sequence[str]) -> HeadA
     """What ablating the head at this position does."""
     shares = changed_answers(heads, len(properties))
     mean, own = shares.mean(0), shares[position]
-    scores = (own - mean) / np.sqrt(mean * (1 - mean) / IMAGES)
+    error = np.sqrt(mean * (1 - mean) / IMAGES)
+    scores = np.divide(own - mean, error, out=np.zeros_like(mean), where=error > 0)
     idle = position == heads - 1
     direct, ratio, kept = 0.001 * (1 + position), 0.5 + position, 0.9 - 0.2 * position
     return HeadAblation(

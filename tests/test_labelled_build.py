@@ -105,7 +105,7 @@ def test_a_build_killed_among_its_labels_goes_on_and_asks_nothing_twice(inputs: 
         again = finish(server, inputs, *BUILD)
         label = finish(server, inputs, "label", "tiny")
 
-        assert "built labels, search, records" in said
+        assert "built labels, answers, search, records" in said
         assert "nothing to do" in again
         assert "tiny, labels of 10 heads: 0 set, 0 cleared, 10 unchanged" in label
         assert server.requests_by_question() == counts

@@ -86,12 +86,6 @@ def axe() -> str:
 
 
 @pytest.fixture(scope="session")
-def serving_of() -> object:
-    """Serves a site, for files of tests that have one of their own."""
-    return serving
-
-
-@pytest.fixture(scope="session")
 def served(site: Path) -> Iterator[str]:
     """The address of the served site."""
     with serving(make_server(site, 0)) as address:

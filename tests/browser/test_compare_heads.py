@@ -6,8 +6,10 @@ from urllib.parse import unquote
 
 import pytest
 from axe_rules import violations
+from serving import serving
 from synthetic_bundle import write_bundle
 
+from headatlas.publish.serve import make_server
 from headatlas.site import generate_site
 
 PAGE = "compare/heads/index.html"
@@ -24,8 +26,8 @@ def site(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def served(site, serving_of):
-    with serving_of(site) as address:
+def served(site):
+    with serving(make_server(site, 0)) as address:
         yield address
 
 
