@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import save_file
+from synthetic_ablation import head_ablation, model_ablation
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from clipheads.bundle.ablation import AblationRecord
 from clipheads.bundle.checkpoint import CheckpointRecord
 from clipheads.bundle.contrast import SHOWN_WITHIN
 from clipheads.bundle.disk.owned_files import adopt, made_in
@@ -25,6 +27,7 @@ from clipheads.labels.majority import label_heads_by_majority
 from clipheads.maths.neighbours import image_neighbours
 from clipheads.maths.text_span import textspan
 from clipheads.stages import inputs
+from clipheads.stages.answers import answers
 from clipheads.stages.atlas import ANALYSES
 from clipheads.stages.engine import run
 from clipheads.stages.inputs import LABELS_GIVEN
@@ -95,6 +98,20 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Found:
         },
         "heatmaps": {"maps": torch.zeros(1, 2, 2)},
         "attention": {"weights": torch.full((4, 6, 5), 0.2)},
+        "outliers": {
+            "shares": torch.zeros(4),
+            "counts": torch.zeros(IMAGES, dtype=torch.int32),
+            "longest": torch.ones(IMAGES),
+        },
+        "map-noise": {"noise": torch.zeros(4)},
+        "directions": {
+            "vectors": torch.eye(DIMENSION)[:1].repeat(4, 1, 1),
+            "shares": torch.ones(4, 1),
+            "texts": torch.full((4, 1, 2, 1), -1, dtype=torch.int32),
+            "weights": torch.zeros(4, 1, 2, 1),
+            "fidelity": torch.zeros(4, 1, 2),
+            "random": torch.zeros(2),
+        },
     }
     positions, cosines = image_neighbours(tensors["coordinates"]["coordinates"])
     tensors["neighbours"] = {"images": positions, "scores": cosines}
@@ -110,6 +127,12 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Found:
         for head, own in zip(HEADS, picks, strict=True)
     }
     write_record(folder / "textspan.json", TextSpanRecord(named))
+    names = sorted({text.property for text in POOL if text.property})
+    ablated = {
+        head_id(*head): head_ablation(at, len(HEADS), names) for at, head in enumerate(HEADS)
+    }
+    ablation = AblationRecord(model=model_ablation(names), heads=ablated)
+    write_record(folder / "ablation.json", ablation)
     write_record(atlas / "gallery" / "manifest.json", manifest())
     adopt(folder, {"before": made_in(folder, None)})
     adopt(atlas, {"gallery": made_in(atlas, None)})
@@ -119,7 +142,8 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Found:
         inputs.HEADS: lambda: HEADS,
     }
     workspace = Workspace(atlas, folder, given, progress=Silent(), without=frozenset({"profile"}))
-    run((relatives, spread, (labels, records_stage((*ANALYSES, labels)))), workspace)
+    made = (labels, answers, records_stage((*ANALYSES, labels, answers)))
+    run((relatives, spread, made), workspace)
     return Found(
         **tensors["coordinates"],
         basis=tensors["basis"]["basis"],
