@@ -192,6 +192,6 @@ def test_every_file_of_the_atlas_has_one_writer_that_comes_before_its_readers() 
 def test_what_depends_on_the_labels_needs_no_input_but_them() -> None:
     labels = next(stage for stage in all_stages(ATLAS) if stage.name == "labels")
     dependent = after(ATLAS, labels)
-    assert [stage.name for stage in dependent] == ["labels", "search", "records"]
+    assert [stage.name for stage in dependent] == ["labels", "answers", "search", "records"]
     given = {one.name for stage in dependent for one in stage.reads if isinstance(one, Input)}
     assert given == {"labels"}
