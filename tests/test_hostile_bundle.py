@@ -277,7 +277,7 @@ def test_a_source_that_is_no_address_is_shown_and_not_linked(atlas, tmp_path, so
     edit(atlas / "gallery/manifest.json", ("images", 0, "source"), source)
     written(atlas, tmp_path / "site")
     page = (tmp_path / "site/demo-clip/images/scene-0000/index.html").read_text()
-    assert f'href="{source}' not in page
+    assert f'<a href="{source}' not in page
     assert f"<dt>Source</dt><dd>{source.rstrip()}" in page
 
 

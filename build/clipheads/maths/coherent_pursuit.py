@@ -91,7 +91,9 @@ def _non_negative_weights(chosen: Tensor, directions: Tensor) -> Tensor:
         both = (inside[:, None] & inside[None, :]).to(gram)
         system = gram * both + identity * (~inside).to(gram)
         solution, _ = torch.linalg.solve_ex(system, target * inside)
-        value = (solution * target).sum(1)
+        # Of what ‖direction‖² loses, also where the system is singular and its solution is none.
+        value = 2 * (solution * target).sum(1)
+        value = value - torch.einsum("nk,nkj,nj->n", solution, gram, solution)
         fits = (present | ~inside).all(1) & (solution >= 0).all(1) & (value > explained)
         best = torch.where(fits[:, None], solution, best)
         explained = torch.where(fits, value, explained)
