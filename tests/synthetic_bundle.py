@@ -19,7 +19,7 @@ from synthetic_scenes import paint, scene
 
 from clipheads.bundle.contrast import ContrastHead, ContrastMap, ContrastRecord
 from clipheads.bundle.gallery import GalleryImage, GalleryManifest, SkippedImage
-from clipheads.bundle.images import Answer, HeadShare, ImagesRecord
+from clipheads.bundle.images import HeadShare, ImagesRecord, ZeroShotAnswer
 from clipheads.bundle.labels import LabellerRecord
 from clipheads.bundle.model import (
     Architecture,
@@ -270,8 +270,8 @@ def write_model(
             },
             answers={
                 identity: [
-                    Answer(text="a boat", property="object", cosine=0.31),
-                    Answer(text="in the rain", property=None, cosine=0.22),
+                    ZeroShotAnswer(text="a boat", property="object", cosine=0.31),
+                    ZeroShotAnswer(text="in the rain", property=None, cosine=0.22),
                 ]
                 for identity in ids
             },

@@ -31,7 +31,7 @@ ELSEWHERE = {
     "browser.fidelity._BLOCK": "only how much is computed at once",
     "maths.similarity.KERNEL_VALUES": "only how much is computed at once",
     "maths.zero_shot.BLOCK": "only how much is computed at once",
-    "maths.answers.TEXTS_AT_ONCE": "only how much is computed at once",
+    "maths.answer_ablation.TEXTS_AT_ONCE": "only how much is computed at once",
     "maths.neighbours._LARGEST_INDEX": "a mask of bits",
     "gallery.pictures.BAND_PIXELS": "only how much is computed at once",
     "gallery.pictures.PIXELS_AT_ONCE": "only how much is computed at once",

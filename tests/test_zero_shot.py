@@ -6,14 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clipheads.maths import zero_shot
-from clipheads.maths.zero_shot import zero_shot_answers
+from clipheads.maths.zero_shot import clearest_answers
 
 RED, BLUE, CAT, DOG = torch.eye(4)
 
 
 def test_each_question_is_answered_once_and_the_clearest_answer_comes_first():
     image = torch.tensor([[0.6, 0.2, 0.1, 0.77]])  # red, but a dog before all
-    answers, cosines = zero_shot_answers(
+    answers, cosines = clearest_answers(
         image, torch.stack([RED, BLUE, CAT, DOG]), [[0, 1], [2, 3]], 2
     )
     assert answers.tolist() == [[3, 0]]
@@ -28,7 +28,7 @@ def test_answers_are_those_of_one_image_at_a_time(images: int, count: int, seed:
     groups = [[0, 4, 8], [1], [2, 3], [5, 6, 7]]
     before, zero_shot.BLOCK = zero_shot.BLOCK, 7
     try:
-        answers, cosines = zero_shot_answers(embeddings, texts, groups, count)
+        answers, cosines = clearest_answers(embeddings, texts, groups, count)
     finally:
         zero_shot.BLOCK = before
     for row, image in enumerate(embeddings):

@@ -14,7 +14,7 @@ class HeadShare(Record):
     excess: float
 
 
-class Answer(Record):
+class ZeroShotAnswer(Record):
     """A zero-shot answer about one image, by the whole model."""
 
     text: str = Field(description="Of the pool's texts of this property the most similar")
@@ -27,6 +27,6 @@ class ImagesRecord(Record):
 
     format: Format = 3
     images: dict[Slug, list[HeadShare]]
-    answers: dict[Slug, list[Answer]] = Field(
+    answers: dict[Slug, list[ZeroShotAnswer]] = Field(
         description="The most similar first; at most one answer of each property"
     )

@@ -33,6 +33,15 @@ class PoolRecord(Record):
         description="The wider property of each property that has one, by its folded name"
     )
 
+    @property
+    def rows_by_property(self) -> dict[str, list[int]]:
+        """The rows of the texts of each property; texts without one are left out."""
+        rows: dict[str, list[int]] = {}
+        for row, text in enumerate(self.texts):
+            if text.property is not None:
+                rows.setdefault(text.property, []).append(row)
+        return rows
+
 
 class TopicsRecord(Record):
     """`<model>/topics.json`: the texts of which every head gets heat maps, and the contrasts."""

@@ -1,4 +1,4 @@
-"""Zero-shot answers: of each group of texts, the one that an image is most similar to."""
+"""Zero-shot answers: of the texts of each question, the one that an image is most similar to."""
 
 from collections.abc import Sequence
 
@@ -9,32 +9,47 @@ BLOCK = 1024
 """Images whose similarities to all texts are in memory at once."""
 
 
-def zero_shot_answers(
-    images: Tensor, texts: Tensor, groups: Sequence[Sequence[int]], count: int
+def answer_texts(
+    embeddings: Tensor, texts: Tensor, questions: Sequence[Sequence[int]]
 ) -> tuple[Tensor, Tensor]:
-    """Answer a question for each group of texts, and keep the answers of highest similarity.
+    """Answer each question about each image.
+
+    Args:
+        embeddings: unit embeddings of images, [..., D].
+        texts: unit embeddings, [texts, D].
+        questions: the rows of the texts of each of the Q questions; none is empty.
+
+    Returns:
+        The row of each answer and its cosine, [..., Q] both; of equal texts the first answers.
+    """
+    rows, cosines = [], []
+    for question in questions:
+        own = torch.tensor(question)
+        best = (embeddings @ texts[own].T).max(dim=-1)
+        rows.append(own[best.indices])
+        cosines.append(best.values)
+    return torch.stack(rows, dim=-1), torch.stack(cosines, dim=-1)
+
+
+def clearest_answers(
+    images: Tensor, texts: Tensor, questions: Sequence[Sequence[int]], count: int
+) -> tuple[Tensor, Tensor]:
+    """Answer all questions about each image, and keep the answers of highest similarity.
 
     Args:
         images: [images, D] unit embeddings.
         texts: [texts, D] unit embeddings.
-        groups: for each question the rows of its texts; none is empty.
+        questions: the rows of the texts of each question; none is empty.
         count: of answers to keep.
 
     Returns:
-        [images, min(count, groups)] rows of texts, the most similar first, at most one of each
-        group; and their cosines. Of equal texts of a group the first answers, and of equal
-        answers that of the first group comes first.
+        Rows of texts and their cosines, [images, min(count, questions)] both, the most similar
+        first; of equal answers that of the first question comes first.
     """
-    rows = [torch.tensor(group) for group in groups]
-    kept = min(count, len(groups))
+    kept = min(count, len(questions))
     found, cosines = [], []
     for block in torch.split(images, BLOCK):
-        similarity = block @ texts.T
-        best = [similarity[:, own].max(dim=1) for own in rows]
-        values = torch.stack([answer.values for answer in best], dim=1)
-        answers = torch.stack(
-            [own[answer.indices] for own, answer in zip(rows, best, strict=True)], dim=1
-        )
+        answers, values = answer_texts(block, texts, questions)
         order = values.argsort(dim=1, descending=True, stable=True)[:, :kept]
         found.append(answers.gather(1, order))
         cosines.append(values.gather(1, order))

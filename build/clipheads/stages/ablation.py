@@ -20,10 +20,11 @@ from clipheads.bundle.ablation import (
 from clipheads.bundle.model import Architecture
 from clipheads.bundle.names import head_id
 from clipheads.bundle.pool import PoolRecord
-from clipheads.maths.answers import Answers, ablated_answers, answers_of
+from clipheads.maths.answer_ablation import Answers, ablated_answers
 from clipheads.maths.patching import Ablated, ablate, mean_outputs
 from clipheads.maths.sensitivity import Index, resampling
 from clipheads.maths.total_effect import measure_effects
+from clipheads.maths.zero_shot import answer_texts
 from clipheads.stages.checkpoint import CHECKPOINT
 from clipheads.stages.contributions import BASIS, COORDINATES, STATISTICS
 from clipheads.stages.engine import Fields, Part, Stage
@@ -60,11 +61,7 @@ def patched_images(
 
 def questions_of(pool: PoolRecord) -> dict[str, list[int]]:
     """The rows of each property's texts; of all texts, if none has a property."""
-    rows: dict[str, list[int]] = {}
-    for row, text in enumerate(pool.texts):
-        if text.property is not None:
-            rows.setdefault(text.property, []).append(row)
-    rows = rows or {pool.name: list(range(len(pool.texts)))}
+    rows = pool.rows_by_property or {pool.name: list(range(len(pool.texts)))}
     return {name: own for name, own in rows.items() if len(own) > 1}
 
 
@@ -77,7 +74,7 @@ def _make(store: Store) -> None:
     effects = measure_effects(patched)
     texts = store.tensor(DESCRIPTIONS, "embeddings")
     before, direct, total = (
-        answers_of(embeddings, texts, list(questions.values()))
+        answer_texts(embeddings, texts, list(questions.values()))[0]
         if questions
         else torch.zeros(*embeddings.shape[:-1], 0)
         for embeddings in (patched.whole[:, None], patched.direct, patched.total)

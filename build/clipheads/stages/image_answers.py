@@ -1,7 +1,7 @@
 """What the model answers about each image: its zero-shot answers from the texts of the pool."""
 
-from clipheads.bundle.images import Answer
-from clipheads.maths.zero_shot import zero_shot_answers
+from clipheads.bundle.images import ZeroShotAnswer
+from clipheads.maths.zero_shot import clearest_answers
 from clipheads.stages.contributions import COORDINATES
 from clipheads.stages.gallery import MANIFEST, image_ids
 from clipheads.stages.rounding import rounded
@@ -14,24 +14,23 @@ READS = (MANIFEST, COORDINATES, POOL, DESCRIPTIONS)
 SETTINGS = ("stages.image_answers.ANSWERS_OF_AN_IMAGE",)
 
 
-def image_answers(store: Store) -> dict[str, list[Answer]]:
+def image_answers(store: Store) -> dict[str, list[ZeroShotAnswer]]:
     """For each image by its id the answers of highest similarity, at most one of each property.
 
     Texts without a property are questions of their own.
     """
-    pool = store.record(POOL).texts
-    groups: dict[str, list[int]] = {}
-    for row, text in enumerate(pool):
-        groups.setdefault(text.property or f"\n{row}", []).append(row)
-    rows, cosines = zero_shot_answers(
+    record = store.record(POOL)
+    pool = record.texts
+    alone = [[row] for row, text in enumerate(pool) if text.property is None]
+    rows, cosines = clearest_answers(
         store.tensor(COORDINATES, "embeddings"),
         store.tensor(DESCRIPTIONS, "embeddings"),
-        list(groups.values()),
+        [*record.rows_by_property.values(), *alone],
         ANSWERS_OF_AN_IMAGE,
     )
     return {
         image: [
-            Answer(text=pool[row].text, property=pool[row].property, cosine=rounded(cosine))
+            ZeroShotAnswer(text=pool[row].text, property=pool[row].property, cosine=rounded(cosine))
             for row, cosine in zip(own, values, strict=True)
         ]
         for image, own, values in zip(

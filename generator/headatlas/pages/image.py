@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from clipheads.bundle.images import Answer, HeadShare
+from clipheads.bundle.images import HeadShare, ZeroShotAnswer
 from headatlas.citations import of_model
 from headatlas.pages.page import Crumb, Page
 from headatlas.pages.site_view import SiteView
@@ -24,7 +24,7 @@ class ImageContent:
 
     model: ModelView
     picture: Picture
-    answers: tuple[tuple[Answer, PropertyView | None], ...]
+    answers: tuple[tuple[ZeroShotAnswer, PropertyView | None], ...]
     """What the whole model answers, with the property if it labels a head."""
     heads: tuple[ImageHead, ...]
     previous: Picture | None

@@ -78,12 +78,3 @@ def ablated_answers(
         changed.append(torch.stack(rows, dim=1))
     means = margins / len(embeddings)
     return Answers(torch.cat(changed), means[0], means[0] - means[1:])
-
-
-def answers_of(embeddings: Tensor, texts: Tensor, questions: Sequence[Sequence[int]]) -> Tensor:
-    """Return the row of the answer to each question, [..., Q], from embeddings [..., D]."""
-    chosen = [
-        torch.tensor(question)[(embeddings @ texts[list(question)].T).argmax(dim=-1)]
-        for question in questions
-    ]
-    return torch.stack(chosen, dim=-1)

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from clipheads.maths.answers import ablated_answers, answers_of
+from clipheads.maths.answer_ablation import ablated_answers
+from clipheads.maths.zero_shot import answer_texts
 
 IMAGES, HEADS, WIDTH, RANK, TEXTS = 9, 3, 8, 4, 10
 QUESTIONS = [[0, 1, 2], [9, 4], [5, 6, 7, 8]]
@@ -31,14 +32,14 @@ def made_of_heads(seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 def test_ablation_answers_with_the_sum_in_which_one_term_is_its_mean(seed: int) -> None:
     embeddings, y, basis, texts = made_of_heads(seed)
     found = ablated_answers(embeddings, y - y.mean(0), basis, texts, QUESTIONS)
-    before = answers_of(embeddings, texts, QUESTIONS)
+    before = answer_texts(embeddings, texts, QUESTIONS)[0]
     margins = _margins(embeddings, before, texts)
     torch.testing.assert_close(found.margin, margins.mean(0))
     for head in range(HEADS):
         replaced = y.clone()
         replaced[:, head] = y[:, head].mean(0)
         summed = torch.einsum("nhr,hdr->nd", replaced, basis)
-        after = answers_of(summed, texts, QUESTIONS)
+        after = answer_texts(summed, texts, QUESTIONS)[0]
         assert torch.equal(found.changed[:, head], after != before)
         lost = margins - _margins(normalize(summed, dim=-1), before, texts)
         torch.testing.assert_close(found.lost[head], lost.mean(0), rtol=0, atol=1e-10)
@@ -89,7 +90,7 @@ def test_many_images_are_answered_in_blocks_with_the_same_result(
 ) -> None:
     made = made_of_heads(3)
     whole = ablated_answers(*made, QUESTIONS)
-    monkeypatch.setattr("clipheads.maths.answers.TEXTS_AT_ONCE", 2 * TEXTS)
+    monkeypatch.setattr("clipheads.maths.answer_ablation.TEXTS_AT_ONCE", 2 * TEXTS)
     blocks = ablated_answers(*made, QUESTIONS)
     assert torch.equal(whole.changed, blocks.changed)
     torch.testing.assert_close(whole.lost, blocks.lost)
