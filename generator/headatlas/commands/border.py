@@ -56,7 +56,8 @@ def _run() -> None:
 
     from headatlas.commands.app import app
 
-    # What is wrong in a command line: an unknown option, a value that is none, an absent one.
+    # What is wrong in a command line: an unknown option, a value that is none, an absent one. Typer
+    # has a click of its own and exports of its exceptions only some that inherit from this one.
     usage_error: Any = BadParameter.__mro__[1]
     try:
         code = app(standalone_mode=False)
