@@ -21,5 +21,5 @@ def take(page_of_site: str, picture: Path, *, width: int = 1280, height: int = 9
 
 
 if __name__ == "__main__":
-    head = sys.argv[1] if len(sys.argv) > 1 else "L5.H0"
+    head = sys.argv[1] if len(sys.argv) > 1 else "L5.H2"
     take(f"demo-clip/{head}/index.html", ROOT / "docs" / "head-page.png")
